@@ -1,0 +1,99 @@
+/** Addresses: `[scheme://]host[:port]`, `:port`, a bare port, `[v6]:port`, `unix:/path`. */
+
+import { UsageError } from "./units.ts";
+
+export const DEFAULT_PORT = 8890;
+
+const SCHEMES = ["tcp", "udp", "tls", "unix"] as const;
+export type Scheme = typeof SCHEMES[number];
+
+/** Where to listen or connect. Without a host: every interface to a listener, 127.0.0.1 to a client. */
+export interface Address {
+  readonly scheme: Scheme;
+  /** A name or an IP address; a v6 address without its brackets. */
+  readonly host?: string;
+  readonly port: number;
+}
+
+/** Reads one address as a person types it. Throws UsageError, which says what would be right. */
+export function parseAddress(text: string): Address {
+  const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/|(unix):)?(.*)$/s.exec(text);
+  const name = match?.[1] ?? match?.[2] ?? "tcp";
+  const rest = match?.[3] ?? "";
+  const scheme = SCHEMES.find((known) => known === name);
+  if (scheme === undefined) wrong(text, `unknown scheme "${name}"; known are ${SCHEMES.join(", ")}`);
+  if (scheme !== "tcp") wrong(text, `${scheme} is not there yet; only tcp is`);
+  return { scheme, ...hostAndPort(rest, text) };
+}
+
+/** The address as it is printed and can be typed again: `tcp://[::1]:8890`. */
+export function showAddress({ scheme, host, port }: Address): string {
+  return `${scheme}://${showHost(host ?? "")}:${port}`;
+}
+
+/** A host and port for a log: v6 in brackets, and `::ffff:10.0.0.7` as the IPv4 address that it stands for. */
+export function showPeer(host: string, port: number): string {
+  return `${showHost(host.replace(/^::ffff:(?=\d+\.)/i, ""))}:${port}`;
+}
+
+function showHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function hostAndPort(rest: string, text: string): { host?: string; port: number } {
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/s.exec(rest);
+  if (bracketed !== null) {
+    const host = bracketed[1] ?? "";
+    if (!isIPv6(host)) wrong(text, `"${host}" is not an IPv6 address`);
+    return { host, port: portOr(bracketed[2], text) };
+  }
+  if (/^\d+$/.test(rest)) return { port: parsePort(rest, text) };
+  if (isIPv6(rest)) return { host: rest, port: DEFAULT_PORT };
+  const [host = "", port, ...more] = rest.split(":");
+  if (more.length > 0) wrong(text, "an IPv6 address with a port is written [::1]:8890");
+  if (host === "") {
+    if (port === undefined) wrong(text, "it is empty; give a host, :port, or both");
+    return { port: parsePort(port, text) };
+  }
+  if (!isIPv4(host) && !isName(host)) {
+    wrong(text, `"${host}" is neither an IP address nor a host name`);
+  }
+  return { host, port: portOr(port, text) };
+}
+
+function portOr(digits: string | undefined, text: string): number {
+  return digits === undefined ? DEFAULT_PORT : parsePort(digits, text);
+}
+
+function parsePort(digits: string, text: string): number {
+  if (!/^\d{1,5}$/.test(digits) || Number(digits) > 65535) {
+    wrong(text, `port "${digits}" is not a number from 0 to 65535 in decimal digits`);
+  }
+  return Number(digits);
+}
+
+function isIPv4(host: string): boolean {
+  const parts = host.split(".");
+  return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256);
+}
+
+function isIPv6(host: string): boolean {
+  const [address = "", zone] = host.split("%", 2);
+  return /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/.test(address) && (zone === undefined || /^[\w.-]+$/.test(zone)) &&
+    URL.canParse(`http://[${address}]/`);
+}
+
+/**
+ * A host name (RFC 1123, with `_` as found in the field). The last label must not be a number: the resolver
+ * would take `0` or `127.1` for an IPv4 address in an old notation.
+ */
+function isName(host: string): boolean {
+  const labels = host.replace(/\.$/, "").split(".");
+  return host.length <= 253 &&
+    labels.every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label)) &&
+    !/^(\d+|0[xX][0-9A-Fa-f]*)$/.test(labels.at(-1) ?? "");
+}
+
+function wrong(text: string, why: string): never {
+  throw new UsageError(`bad address ${JSON.stringify(text)}: ${why}`);
+}

@@ -1,0 +1,122 @@
+/** One row a flag: it feeds parsing, defaults, types, help, and the README (a test holds the two together). */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { closestString } from "@std/text/closest-string";
+import { UsageError } from "./units.ts";
+
+/** One flag. Without `value` it is a switch. `initial` is the text that stands for the flag when it is not given. */
+export interface Flag<T> {
+  readonly name: string;
+  readonly short?: string;
+  readonly value?: string;
+  readonly initial?: string;
+  readonly help: string;
+  readonly parse: (text: string) => T;
+}
+
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
+
+/** The typed, complete options that a table of flags gives. */
+export type Options<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
+
+/** A flag with a value and a default. */
+export function option<T>(
+  name: string,
+  value: string,
+  parse: (text: string) => T,
+  initial: string,
+  help: string,
+): Flag<T> {
+  return { name, value, parse, initial, help };
+}
+
+/** A flag with a value and no default: undefined when it is not given. */
+export function optional<T>(
+  name: string,
+  value: string,
+  parse: (text: string) => T,
+  help: string,
+): Flag<T | undefined> {
+  return { name, value, parse, help };
+}
+
+/** A flag without a value. */
+export function toggle(name: string, short: string, help: string): Flag<boolean> {
+  return { name, short, parse: () => true, help };
+}
+
+/** One command: what it is called, what it takes, how it is explained. */
+export interface Command<F extends Flags> {
+  readonly name: string;
+  readonly usage: string;
+  readonly summary: string;
+  readonly flags: F;
+  readonly notes: readonly string[];
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+}
+
+/** Reads a command's words. Throws UsageError on an unknown, repeated or empty flag or a bad value. */
+export function parse<F extends Flags>(
+  command: Command<F>,
+  words: readonly string[],
+): { options: Options<F>; operands: string[] } {
+  const rows = Object.entries(command.flags);
+  const valued = rows.filter(([, flag]) => flag.value !== undefined).map(([, flag]) => flag.name);
+  const toggles = rows.filter(([, flag]) => flag.value === undefined).map(([, flag]) => flag.name);
+  const found = parseArgs([...words], {
+    string: [...valued, "_"],
+    boolean: toggles,
+    collect: [...valued, ...toggles],
+    alias: Object.fromEntries(rows.flatMap(([, flag]) => flag.short ? [[flag.short, flag.name]] : [])),
+    unknown: (word: string, key?: string) => {
+      if (key !== undefined) throw new UsageError(unknownFlag(word, [...valued, ...toggles]));
+    },
+  });
+  const options = rows.map(([key, flag]) => [key, valueOf(flag, found[flag.name] ?? [])]);
+  return { options: Object.fromEntries(options) as Options<F>, operands: found._.map(String) };
+}
+
+function valueOf(flag: Flag<unknown>, given: readonly (string | boolean)[]): unknown {
+  const [text, ...more] = given;
+  if (more.length > 0) throw new UsageError(`--${flag.name} is given ${given.length} times; once is enough`);
+  if (flag.value === undefined) return text === true;
+  if (text === undefined) return flag.initial === undefined ? undefined : flag.parse(flag.initial);
+  if (text === "") throw new UsageError(`--${flag.name} needs a value: --${flag.name} ${flag.value}`);
+  try {
+    return flag.parse(String(text));
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`--${flag.name}: ${error.message}`);
+    throw error;
+  }
+}
+
+function unknownFlag(word: string, known: string[]): string {
+  const name = word.replace(/=.*$/s, "");
+  const near = closestString(name.replace(/^-+/, ""), known);
+  return `unknown flag ${name}; did you mean --${near}?`;
+}
+
+/** The text of `echo COMMAND --help`. */
+export function help(command: Command<Flags>): string {
+  const flags = Object.values(command.flags).map((flag) => [
+    `${flag.short ? `-${flag.short}, ` : "    "}--${flag.name}${flag.value ? ` ${flag.value}` : ""}`,
+    flag.help + (flag.initial === undefined ? "" : ` (default ${flag.initial})`),
+  ]);
+  return [
+    `usage: echo ${command.usage}`,
+    "",
+    command.summary,
+    "",
+    ...columns([...flags, ["    --help", "show this text"]]),
+    "",
+    ...command.notes,
+    "",
+    "examples:",
+    ...columns(command.examples.map(([line, meaning]) => [line, meaning])),
+  ].join("\n");
+}
+
+function columns(rows: string[][]): string[] {
+  const width = Math.max(...rows.map(([left = ""]) => left.length));
+  return rows.map(([left = "", right = ""]) => `  ${left.padEnd(width)}  ${right}`);
+}

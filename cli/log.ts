@@ -1,0 +1,242 @@
+/** The server's log: events through LogTape into a sink of our own, which never makes the server wait. */
+
+import { configure, dispose, getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
+import { showDuration, showSize } from "./units.ts";
+
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = typeof LEVELS[number];
+export type Format = "text" | "json";
+
+/** What an event can carry; the names are the keys of `--log-format json`. Durations are in milliseconds. */
+export interface Fields {
+  readonly client?: number;
+  readonly peer?: string;
+  readonly address?: string;
+  readonly bytes?: number;
+  readonly text?: string;
+  readonly reason?: string;
+  readonly open?: number;
+  readonly served?: number;
+  readonly refused?: number;
+  readonly failed?: number;
+  readonly count?: number;
+  readonly duration_ms?: number;
+}
+
+interface Event {
+  readonly level: Level;
+  readonly meaning: string;
+  readonly say: (f: Fields) => string;
+}
+
+const totals = (f: Fields) =>
+  `${f.served} clients served, ${showSize(f.bytes ?? 0)} echoed, ${f.refused} refused, ${f.failed} failed`;
+
+/** Every event: its level, what it means, and how it reads as text. The README's table is checked against this. */
+export const EVENTS = {
+  listening: {
+    level: "info",
+    meaning: "the server accepts clients at `address` (the real port, where 0 was asked for)",
+    say: (f) => `listening on ${f.address}`,
+  },
+  connected: {
+    level: "info",
+    meaning: "a client has connected; `client` is never used twice, `open` counts those connected now",
+    say: (f) => `#${f.client} connected from ${f.peer} (${f.open} open)`,
+  },
+  message: {
+    level: "info",
+    meaning:
+      "`bytes` were received and are sent back; `text` is a preview, escaped, of at most 120 characters",
+    say: (f) => `#${f.client} received ${showSize(f.bytes ?? 0)}: ${f.text}`,
+  },
+  disconnected: {
+    level: "info",
+    meaning: "a client has left: `reason`, `duration_ms`, and how many `bytes` were echoed",
+    say: (f) =>
+      `#${f.client} left ${f.peer}: ${f.reason}, after ${showDuration(f.duration_ms ?? 0)}, ${
+        showSize(f.bytes ?? 0)
+      } echoed`,
+  },
+  refused: {
+    level: "warn",
+    meaning: "a client was turned away for `reason`; at most one line a second, `count` since the last",
+    say: (f) =>
+      `refused ${f.count === 1 ? f.peer : `${f.count} clients, the last from ${f.peer}`}: ${f.reason}`,
+  },
+  accept_failed: {
+    level: "warn",
+    meaning: "accepting failed for `reason`; at most one line a second, `count` since the last",
+    say: (f) => `cannot accept on ${f.address}: ${f.reason}${f.count === 1 ? "" : ` (${f.count} times)`}`,
+  },
+  state: {
+    level: "warn",
+    meaning: "the answer to SIGUSR1: clients `open` now, and the totals since the start",
+    say: (f) => `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open, ${totals(f)}`,
+  },
+  stopping: {
+    level: "info",
+    meaning: "no more clients are accepted (`reason`: the signal); those `open` are drained",
+    say: (f) => `stopping on ${f.reason}: draining ${f.open} open`,
+  },
+  stopped: {
+    level: "info",
+    meaning: "the summary: clients `served`, `bytes` echoed, `refused`, `failed`",
+    say: (f) => `stopped after ${showDuration(f.duration_ms ?? 0)}: ${totals(f)}`,
+  },
+  dropped: {
+    level: "warn",
+    meaning: "`count` log lines were lost because nobody read them in time",
+    say: (f) => `${f.count} log lines were dropped: nobody read them in time`,
+  },
+  fault: {
+    level: "error",
+    meaning: "a defect of echo itself, which cost one connection; please report it with `reason`",
+    say: (f) => `unexpected, please report: ${f.reason}`,
+  },
+} satisfies Record<string, Event>;
+
+export type EventName = keyof typeof EVENTS;
+
+/** What the server needs of a log. */
+export interface Log {
+  /** Whether lines of this event are written at all, so that nobody prepares one in vain. */
+  wants(event: EventName): boolean;
+  write(event: EventName, fields: Fields): void;
+}
+
+const LOGTAPE_LEVELS: Record<Level, LogLevel> = {
+  debug: "debug",
+  info: "info",
+  warn: "warning",
+  error: "error",
+};
+const CATEGORY = ["echo"];
+
+/** LogTape copies each record for sinks that may keep it; this mark says that ours is done when it returns. */
+const IMMEDIATE = Symbol.for("LogTape.sinkSnapshotPolicy.immediate");
+
+/** Sets LogTape up, once in a process. `out` takes whole lines. */
+export async function openLog(level: Level, format: Format, out: LineWriter): Promise<Log> {
+  const line = format === "json" ? jsonLine : textLine;
+  out.onDrop = (count) => line("dropped", Date.now(), { count });
+  const sink = Object.assign(
+    (record: LogRecord) =>
+      out.write(line(record.rawMessage as EventName, record.timestamp, record.properties)),
+    { [IMMEDIATE]: true },
+  );
+  await configure({
+    sinks: { sink },
+    loggers: [
+      { category: CATEGORY, lowestLevel: LOGTAPE_LEVELS[level], sinks: ["sink"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["sink"] },
+    ],
+  });
+  const logger = getLogger(CATEGORY);
+  const wanted = new Set(
+    Object.keys(EVENTS).filter((name) =>
+      LEVELS.indexOf(EVENTS[name as EventName].level) >= LEVELS.indexOf(level)
+    ),
+  );
+  return {
+    wants: (event) => wanted.has(event),
+    write: (event, fields) => {
+      if (!wanted.has(event)) return;
+      // `emit` with a category takes LogTape's short way: no message template is parsed, no record is copied.
+      const record: LogRecord = {
+        category: CATEGORY,
+        level: LOGTAPE_LEVELS[EVENTS[event].level],
+        timestamp: Date.now(),
+        rawMessage: event,
+        message: [event],
+        properties: fields as Record<string, unknown>,
+      };
+      logger.emit(record);
+    },
+  };
+}
+
+/** Writes what is buffered, waiting at most `ms`, and leaves LogTape as it was. */
+export async function closeLog(out: LineWriter, ms: number): Promise<void> {
+  await out.flush(ms);
+  await dispose();
+}
+
+let stampedAt = NaN;
+let stamp = "";
+function time(timestamp: number): string {
+  if (timestamp !== stampedAt) {
+    stampedAt = timestamp;
+    stamp = new Date(timestamp).toISOString();
+  }
+  return stamp;
+}
+
+function textLine(event: EventName, timestamp: number, fields: Fields): string {
+  const { level, say } = EVENTS[event];
+  return `${time(timestamp)} ${level.toUpperCase().padEnd(5)} ${say(fields)}\n`;
+}
+
+function jsonLine(event: EventName, timestamp: number, fields: Fields): string {
+  return JSON.stringify({ time: time(timestamp), level: EVENTS[event].level, event, ...fields }) + "\n";
+}
+
+/** How many characters of log may wait; what comes on top of them is dropped and counted. */
+const BUFFER_LIMIT = 1 << 20;
+
+/**
+ * Lines for a stream that may be slow, stuck or closed: batched, bounded, written without waiting.
+ * A synchronous write would stop the whole server as soon as nobody reads its stderr.
+ */
+export class LineWriter {
+  #waiting = "";
+  #dropped = 0;
+  #busy = false;
+  #idle = Promise.resolve();
+  readonly #encoder = new TextEncoder();
+  readonly #stream: { write(bytes: Uint8Array): Promise<number> };
+
+  /** Makes the line that tells how many were dropped. */
+  onDrop: (count: number) => string = (count) => `${count} lines dropped\n`;
+
+  constructor(stream: { write(bytes: Uint8Array): Promise<number> }) {
+    this.#stream = stream;
+  }
+
+  write(line: string): void {
+    if (this.#waiting.length + line.length > BUFFER_LIMIT) {
+      this.#dropped++;
+      return;
+    }
+    this.#waiting += line;
+    if (!this.#busy) this.#idle = this.#pump();
+  }
+
+  /** Resolves when everything is written, or after `ms`. */
+  async flush(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([this.#idle, new Promise((resolve) => timer = setTimeout(resolve, ms))]);
+    clearTimeout(timer);
+  }
+
+  async #pump(): Promise<void> {
+    this.#busy = true;
+    await Promise.resolve(); // what the same turn still logs goes out with it
+    while (this.#waiting !== "") {
+      const bytes = this.#encoder.encode(this.#waiting);
+      const lines = this.#waiting;
+      this.#waiting = "";
+      try {
+        for (let at = 0; at < bytes.length;) at += await this.#stream.write(bytes.subarray(at));
+      } catch {
+        this.#dropped += lines.split("\n").length - 1; // closed, or the disk is full: say so if it recovers
+        continue;
+      }
+      if (this.#dropped > 0) {
+        this.#waiting = this.onDrop(this.#dropped) + this.#waiting;
+        this.#dropped = 0;
+      }
+    }
+    this.#busy = false;
+  }
+}

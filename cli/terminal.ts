@@ -1,0 +1,35 @@
+import process from "node:process";
+import { createInterface } from "node:readline";
+
+/**
+ * Prompts for lines at the terminal, with history and editing, and hands each to `onLine`, until that returns
+ * false, Ctrl-D or Ctrl-C is pressed, or `stop` aborts. The prompt goes to stderr.
+ */
+export async function readLines(
+  prompt: string,
+  stop: AbortSignal,
+  onLine: (line: string) => Promise<boolean>,
+): Promise<void> {
+  const terminal = createInterface({
+    input: process.stdin,
+    output: process.stderr,
+    prompt,
+    historySize: 1000,
+  });
+  let prompting = true;
+  const close = () => terminal.close();
+  stop.addEventListener("abort", close, { once: true });
+  terminal.on("SIGINT", close);
+  terminal.once("close", () => {
+    if (prompting) process.stderr.write("\n"); // what comes next starts on a line of its own
+  });
+  terminal.prompt();
+  for await (const line of terminal) {
+    prompting = false;
+    if (!await onLine(line)) break;
+    prompting = true;
+    terminal.prompt();
+  }
+  stop.removeEventListener("abort", close);
+  terminal.close();
+}

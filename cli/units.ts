@@ -1,0 +1,79 @@
+/** Durations, sizes and counts: each is parsed and printed from one table of units. */
+
+/** The command line is wrong. `main` prints the message and exits with 2, before anything is opened. */
+export class UsageError extends Error {}
+
+type Units = readonly (readonly [suffix: string, factor: number])[];
+
+const DURATIONS: Units = [["h", 3_600_000], ["m", 60_000], ["s", 1000], ["ms", 1]];
+const SIZES: Units = [["G", 1024 ** 3], ["M", 1024 ** 2], ["k", 1024]];
+const COUNTS: Units = [["M", 1_000_000], ["k", 1000]];
+
+/** The longest wait that a timer takes: 2^31 - 1 ms; a longer one would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** `250ms`, `5s`, `2m`, `1h`; a bare number is seconds. Returns milliseconds, above 0. */
+export function duration(text: string): number {
+  const ms = scaled(text, DURATIONS, 1000);
+  if (ms === undefined || ms <= 0 || ms > LONGEST_MS) {
+    throw new UsageError(`"${text}" is not a duration; try 250ms, 5s, 2m or 1h (at most 596h)`);
+  }
+  return ms;
+}
+
+/** `64`, `64k`, `1M` (k = 1024). Returns bytes. */
+export function size(text: string): number {
+  const bytes = scaled(text, SIZES, 1);
+  if (bytes === undefined || !Number.isSafeInteger(bytes)) {
+    throw new UsageError(`"${text}" is not a size; try 64, 64k or 1M (k = 1024)`);
+  }
+  return bytes;
+}
+
+/** `10`, `10k`, `1M` (k = 1000). Returns a whole number above 0. */
+export function count(text: string): number {
+  const n = scaled(text, COUNTS, 1);
+  if (n === undefined || !Number.isSafeInteger(n) || n < 1) {
+    throw new UsageError(`"${text}" is not a count; try 10, 10k or 1M (k = 1000)`);
+  }
+  return n;
+}
+
+/** One of the given words. */
+export function oneOf<T extends string>(...words: T[]): (text: string) => T {
+  return (text) => {
+    const found = words.find((word) => word === text);
+    if (found === undefined) throw new UsageError(`"${text}" is none of ${words.join(", ")}`);
+    return found;
+  };
+}
+
+/** Milliseconds for a person: `0.213 ms`, `4.20 s`, `3m 20s`. */
+export function showDuration(ms: number): string {
+  if (ms < 1000) return `${ms.toFixed(3)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  const parts: string[] = [];
+  let rest = Math.round(ms / 1000) * 1000;
+  for (const [suffix, factor] of DURATIONS.slice(0, 3)) {
+    const n = Math.floor(rest / factor);
+    rest -= n * factor;
+    if (n > 0) parts.push(`${n}${suffix}`);
+  }
+  return parts.join(" ");
+}
+
+/** Bytes for a person: `17 bytes`, `64.0 kB`, `1.5 MB` (k = 1024). */
+export function showSize(bytes: number): string {
+  for (const [suffix, factor] of SIZES) {
+    if (bytes >= factor) return `${(bytes / factor).toFixed(1)} ${suffix}B`;
+  }
+  return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+}
+
+function scaled(text: string, units: Units, bare: number): number | undefined {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(text);
+  if (match === null) return undefined;
+  const [, digits, suffix] = match;
+  const factor = suffix === "" ? bare : units.find(([name]) => name === suffix)?.[1];
+  return factor === undefined ? undefined : Number(digits) * factor;
+}

@@ -1,0 +1,171 @@
+import { Failure, failure } from "./errors.ts";
+import type { Stream } from "./transport.ts";
+import { Outstanding, showDifference } from "./verify.ts";
+import { showDuration } from "../cli/units.ts";
+
+/** How much may be on its way: more than the socket buffers of any path hold, and what bounds our memory. */
+const MAX_OUTSTANDING = 64 << 20;
+const RECEIVE_BUFFER = 256 << 10;
+/** When all is back and our direction is closed, how long the other end may take to close its own. */
+const LINGER_MS = 1000;
+
+/** Where bytes come from: fills the start of `into`, null at the end. `Deno.stdin` is one. */
+export interface Source {
+  read(into: Uint8Array): Promise<number | null>;
+}
+
+/**
+ * The client's side of an echo: what is sent must come back, and is compared as it streams. The first fault, a
+ * difference, a loss, a surplus, a silence of `timeout` milliseconds, breaks the conversation for good.
+ */
+export class Conversation {
+  readonly #stream: Stream;
+  readonly #where: string;
+  readonly #timeout: number;
+  readonly #deliver: (bytes: Uint8Array) => Promise<void>;
+  readonly #outstanding = new Outstanding(MAX_OUTSTANDING);
+  readonly #broken = Promise.withResolvers<never>();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #watch: ReturnType<typeof setInterval>;
+  #movedAt = performance.now();
+  #delivering = false;
+  #halfClosed = false;
+  /** Called when something came back, by whoever waits for that. */
+  #onProgress = () => {};
+
+  /** Owns the stream until `close`. `deliver` is handed what comes back, a piece at a time. */
+  constructor(stream: Stream, where: string, timeout: number, deliver: (bytes: Uint8Array) => Promise<void>) {
+    this.#stream = stream;
+    this.#where = where;
+    this.#timeout = timeout;
+    this.#deliver = deliver;
+    this.#broken.promise.catch(() => {}); // told to whoever is inside `during`
+    this.#watch = setInterval(() => this.#checkSilence(), Math.min(timeout / 10, 100));
+    this.#receive();
+  }
+
+  /** Bytes that came back right. */
+  get bytes(): number {
+    return this.#outstanding.back;
+  }
+
+  /** Waits for `work`, or throws the Failure that breaks the conversation meanwhile. */
+  during<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#broken.promise]);
+  }
+
+  /** Sends all that the source gives. */
+  async send(source: Source): Promise<void> {
+    for (;;) {
+      const piece = this.#outstanding.space();
+      if (piece.length === 0) {
+        await this.#progress();
+        continue;
+      }
+      const n = await source.read(piece);
+      if (n === null) return;
+      if (this.#outstanding.length === 0) this.#movedAt = performance.now();
+      this.#outstanding.add(n);
+      try {
+        for (let at = 0; at < n;) {
+          at += await this.#stream.write(piece.subarray(at, n));
+          this.#movedAt = performance.now();
+        }
+      } catch (error) {
+        await this.#ended.promise; // reading tells more of what happened than the failed write
+        throw failure("send to", this.#where, error);
+      }
+    }
+  }
+
+  /** Sends these bytes and waits until they are back. Returns the milliseconds from the first to the last. */
+  async exchange(bytes: Uint8Array): Promise<number> {
+    const begin = performance.now();
+    let rest = bytes;
+    await this.send({
+      read(into) {
+        const part = rest.subarray(0, into.length);
+        into.set(part);
+        rest = rest.subarray(part.length);
+        return Promise.resolve(part.length === 0 ? null : part.length);
+      },
+    });
+    while (this.#outstanding.length > 0) await this.#progress();
+    return performance.now() - begin;
+  }
+
+  /** Half-closes and waits for the rest. Returns whether the other end closed too, as it should. */
+  async finish(): Promise<boolean> {
+    this.#halfClosed = true;
+    try {
+      await this.#stream.closeWrite();
+    } catch (error) {
+      await this.#ended.promise;
+      throw failure("half-close", this.#where, error);
+    }
+    while (this.#outstanding.length > 0) await this.#progress();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), LINGER_MS));
+    const closed = await Promise.race([this.#ended.promise.then(() => true), late]);
+    clearTimeout(timer);
+    return closed;
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+    this.#stream.close();
+  }
+
+  async #receive(): Promise<void> {
+    const buffer = new Uint8Array(RECEIVE_BUFFER);
+    try {
+      for (;;) {
+        const n = await this.#stream.read(buffer);
+        if (n === null) break;
+        const bytes = buffer.subarray(0, n);
+        const difference = this.#outstanding.check(bytes);
+        this.#delivering = true;
+        await this.#deliver(bytes);
+        this.#delivering = false;
+        this.#movedAt = performance.now();
+        if (difference !== undefined) throw new Failure(showDifference(difference));
+        this.#onProgress();
+      }
+      const lost = this.#outstanding.end();
+      if (lost !== undefined) {
+        throw new Failure(`the other end closed early; ${showDifference(lost)}${this.#score()}`);
+      }
+      if (!this.#halfClosed) throw new Failure(`the other end closed the connection${this.#score()}`);
+      this.#ended.resolve();
+    } catch (error) {
+      const known = error instanceof Failure || error instanceof OutputClosed;
+      this.#break(
+        known ? error : new Failure(`${failure("receive from", this.#where, error).message}${this.#score()}`),
+      );
+    }
+  }
+
+  #score(): string {
+    return ` (${this.#outstanding.back} of ${this.#outstanding.sent} bytes came back)`;
+  }
+
+  #break(error: Error): void {
+    clearInterval(this.#watch);
+    this.#broken.reject(error);
+  }
+
+  #checkSilence(): void {
+    if (this.#outstanding.length === 0 || this.#delivering) return;
+    if (performance.now() - this.#movedAt < this.#timeout) return;
+    this.#break(
+      new Failure(`no reply from ${this.#where} for ${showDuration(this.#timeout)}${this.#score()}`),
+    );
+  }
+
+  #progress(): Promise<void> {
+    return new Promise((resolve) => this.#onProgress = resolve);
+  }
+}
+
+/** Whoever read our output has had enough, as `head -1` has: not a fault. */
+export class OutputClosed extends Error {}

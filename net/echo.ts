@@ -1,0 +1,126 @@
+/** One connection's task: whatever arrives goes back. */
+
+import { errno, reason } from "./errors.ts";
+import type { Accepted, Stream } from "./transport.ts";
+import type { Turns } from "./turns.ts";
+
+/** An idle connection costs this much buffer; one that fills it gets eight times as much, up to the largest. */
+const SMALLEST_BUFFER = 512;
+const LARGEST_BUFFER = 256 << 10;
+const BUFFER_STEP = 8;
+
+/** What happens to a connection at the moment. */
+export type Phase = "reading" | "writing" | "draining";
+
+/** One open connection, as its task and the server's sweep share it. */
+export class Connection {
+  readonly id: number;
+  readonly peer: string;
+  readonly stream: Stream;
+  /** performance.now() at the start. */
+  readonly since: number;
+  phase: Phase = "reading";
+  /** The server's tick of the last byte that moved. */
+  tick: number;
+  /** Bytes sent back. */
+  bytes = 0;
+  /** Bytes that arrived and were not sent back. */
+  lost = 0;
+  /** How it ended, when it was closed from outside its task. */
+  cut: Outcome | undefined;
+  /** Set when the server stops: nothing that arrives from now on is echoed. */
+  stopping = false;
+
+  constructor(id: number, { stream, peer }: Accepted, tick: number) {
+    this.id = id;
+    this.peer = peer;
+    this.stream = stream;
+    this.tick = tick;
+    this.since = performance.now();
+  }
+
+  /** Closes the connection from outside its task, which then ends with this outcome. */
+  abort(reason: string, failed: boolean): void {
+    if (this.cut !== undefined) return;
+    this.cut = { reason, failed };
+    this.stream.close();
+  }
+
+  /** Half-closes, once what is being echoed is sent: the peer sees the end of the stream and can finish. */
+  stop(): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    if (this.phase === "reading") this.stream.closeWrite().catch(() => {}); // the pending read tells why
+  }
+}
+
+/** What the task needs of the server. */
+export interface Surroundings {
+  readonly turns: Turns;
+  /** Counts the sweeps of the server: a cheap clock for timeouts. */
+  readonly clock: { tick: number };
+  /** Told of each message before it goes back, when somebody wants to know. */
+  readonly onMessage: ((connection: Connection, message: Uint8Array) => void) | undefined;
+}
+
+/** How a connection ended. */
+export interface Outcome {
+  readonly reason: string;
+  readonly failed: boolean;
+}
+
+/**
+ * Echoes until the peer half-closes, then closes. It is the owner of the stream: whatever happens, it is closed
+ * at the end. A fault on the network is an outcome; only a defect of our own is thrown.
+ */
+export async function echo(connection: Connection, around: Surroundings): Promise<Outcome> {
+  const { turns } = around;
+  turns.join();
+  try {
+    await echoAll(connection, around);
+    return { reason: connection.stopping ? "the server stopped" : "closed by the client", failed: false };
+  } catch (error) {
+    if (connection.cut !== undefined) return connection.cut;
+    if (errno(error) === "") throw error;
+    return { reason: reason(error), failed: true };
+  } finally {
+    turns.leave();
+    if (connection.cut === undefined) connection.stream.close();
+  }
+}
+
+async function echoAll(connection: Connection, { turns, clock, onMessage }: Surroundings): Promise<void> {
+  const { stream } = connection;
+  let buffer = new Uint8Array(SMALLEST_BUFFER);
+  for (;;) {
+    connection.phase = "reading";
+    const n = await stream.read(buffer);
+    if (n === null) return;
+    connection.tick = clock.tick;
+    if (connection.stopping) {
+      connection.lost += n;
+      continue;
+    }
+    connection.phase = "writing";
+    const message = n === buffer.length ? buffer : buffer.subarray(0, n);
+    onMessage?.(connection, message);
+    for (let at = 0; at < n;) {
+      const written = await stream.write(at === 0 ? message : message.subarray(at));
+      at += written;
+      connection.bytes += written;
+      connection.tick = clock.tick;
+    }
+    if (turns.crowded) await turns.next();
+    if (connection.stopping) await stream.closeWrite();
+    buffer = fitting(buffer, n);
+  }
+}
+
+/** The buffer for the next read, after one that gave `n` bytes: larger if it was filled, smaller if hardly used. */
+function fitting(buffer: Uint8Array<ArrayBuffer>, n: number): Uint8Array<ArrayBuffer> {
+  if (n === buffer.length && n < LARGEST_BUFFER) return new Uint8Array(n * BUFFER_STEP);
+  if (n * BUFFER_STEP < buffer.length && buffer.length > SMALLEST_BUFFER) {
+    return new Uint8Array(buffer.length / BUFFER_STEP);
+  }
+  return buffer;
+}
