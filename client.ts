@@ -25,19 +25,23 @@ const NEWLINE = 10;
 const encoder = new TextEncoder();
 
 /**
- * Sends, receives and compares, until the input ends or `stop` aborts. Throws Failure when something does not
- * come back as it was sent, OutputClosed when nobody reads stdout any more.
+ * Sends, receives and compares, until the input ends or `stop` aborts; Ctrl-C at the prompt calls `interrupt`.
+ * Throws Failure when something does not come back as it was sent, OutputClosed when nobody reads stdout.
  */
-export async function connect(options: ConnectOptions, stop: AbortSignal): Promise<void> {
-  const say: Say = options.quiet ? () => {} : (text) => void Deno.stderr.writeSync(encoder.encode(text));
-  const where = showAddress(options.address);
+export async function connect(
+  options: ConnectOptions,
+  stop: AbortSignal,
+  interrupt: () => void,
+): Promise<void> {
+  const say: Say = options.quiet ? () => {} : note;
+  const where = shown(options.address);
   const begin = performance.now();
-  const stream = await dial(options);
+  const stream = await dial(options, stop, say);
   const took = showDuration(performance.now() - begin);
   const atTerminal = options.message === undefined && Deno.stdin.isTerminal();
   const reply: Uint8Array[] = [];
   const conversation = new Conversation(stream, where, options.timeout, (bytes) => {
-    if (!atTerminal) return writeAll(Deno.stdout, bytes);
+    if (!atTerminal) return writeAll(Deno.stdout, Deno.stdout.isTerminal() ? legible(bytes) : bytes);
     reply.push(bytes.slice());
     return Promise.resolve();
   });
@@ -50,7 +54,7 @@ export async function connect(options: ConnectOptions, stop: AbortSignal): Promi
       say(`${showSize(conversation.bytes)} there and back in ${showDuration(ms)}\n`);
     } else if (atTerminal) {
       say(`connected to ${where} in ${took}; "exit" or Ctrl-D leaves\n`);
-      await conversation.during(typed(conversation, reply, say, session.signal));
+      await conversation.during(typed(conversation, reply, say, session.signal, interrupt));
     } else {
       await conversation.during(conversation.send(until(stop, Deno.stdin)));
       await finish(conversation, say);
@@ -66,6 +70,17 @@ export async function connect(options: ConnectOptions, stop: AbortSignal): Promi
 
 type Say = (text: string) => void;
 
+function note(text: string): void {
+  try {
+    Deno.stderr.writeSync(encoder.encode(text));
+  } catch { /* stderr is closed or full; what counts is on stdout and in the exit code */ }
+}
+
+/** With the host that is meant where none was given. */
+function shown(address: Address): string {
+  return showAddress({ host: "127.0.0.1", ...address });
+}
+
 async function finish(conversation: Conversation, say: Say): Promise<void> {
   if (await conversation.during(conversation.finish())) return;
   say("note: all came back, but the other end keeps the connection open after our half-close\n");
@@ -77,14 +92,15 @@ async function typed(
   reply: Uint8Array[],
   say: Say,
   stop: AbortSignal,
+  interrupt: () => void,
 ): Promise<void> {
   const trips: number[] = [];
-  await readLines("> ", stop, async (line) => {
+  await readLines("> ", stop, interrupt, async (line) => {
     if (line === "exit") return false;
     const ms = await conversation.during(conversation.exchange(encoder.encode(`${line}\n`)));
     trips.push(ms);
     say(`${showDuration(ms)}  `);
-    await writeAll(Deno.stdout, shown(reply.splice(0)));
+    await writeAll(Deno.stdout, replyLine(reply.splice(0)));
     return true;
   });
   await finish(conversation, say);
@@ -97,16 +113,26 @@ async function typed(
 }
 
 /** A reply as it is for a file, or as one line that is safe to look at for a terminal. */
-function shown(pieces: Uint8Array[]): Uint8Array {
+function replyLine(pieces: Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(pieces.reduce((total, piece) => total + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
     bytes.set(piece, at);
     at += piece.length;
   }
-  if (!Deno.stdout.isTerminal()) return bytes;
-  const line = bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes;
-  return encoder.encode(`${printable(line)}\n`);
+  return Deno.stdout.isTerminal() ? legible(bytes) : bytes;
+}
+
+/** Lines that a terminal shows and does not obey. A character that is cut between two pieces shows as its bytes. */
+function legible(bytes: Uint8Array): Uint8Array {
+  let text = "";
+  for (let at = 0; at < bytes.length;) {
+    const newline = bytes.indexOf(NEWLINE, at);
+    const end = newline === -1 ? bytes.length : newline;
+    text += printable(bytes.subarray(at, end)) + (newline === -1 ? "" : "\n");
+    at = end + 1;
+  }
+  return encoder.encode(text);
 }
 
 /** The source, which also ends when `stop` aborts: a read from stdin cannot be called back. */
@@ -123,16 +149,46 @@ function until(stop: AbortSignal, source: Source): Source {
   };
 }
 
-async function dial({ address, timeout, retry }: ConnectOptions): Promise<Stream> {
+async function dial(
+  { address, timeout, retry }: ConnectOptions,
+  stop: AbortSignal,
+  say: Say,
+): Promise<Stream> {
+  const where = shown(address);
   const deadline = performance.now() + (retry ?? 0);
-  for (;;) {
+  for (let tries = 1;; tries++) {
+    const late = AbortSignal.timeout(timeout);
+    let fault: unknown;
     try {
-      return await transports[address.scheme]!.dial(address, AbortSignal.timeout(timeout));
+      return await transports[address.scheme]!.dial(address, AbortSignal.any([stop, late]));
     } catch (error) {
-      if (!(error instanceof Failure) || performance.now() + RETRY_PAUSE_MS > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+      fault = error;
     }
+    if (!(fault instanceof Failure)) throw fault;
+    if (late.aborted) {
+      const why = "a firewall drops it, or nobody accepts there (see --timeout)";
+      fault = new Failure(`cannot connect to ${where}: no answer within ${showDuration(timeout)}; ${why}`);
+    }
+    const retrying = performance.now() + RETRY_PAUSE_MS <= deadline;
+    if (retrying && !stop.aborted) {
+      if (tries === 1) say(`waiting for ${where}, for at most ${showDuration(retry ?? 0)}\n`);
+      await pause(RETRY_PAUSE_MS, stop);
+    }
+    if (stop.aborted) throw new Failure(`cannot connect to ${where}: interrupted by ${stop.reason}`);
+    if (!retrying) throw fault;
   }
+}
+
+/** Resolves after `ms`, or as soon as `stop` aborts. */
+async function pause(ms: number, stop: AbortSignal): Promise<void> {
+  if (stop.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const end = () => resolve();
+  stop.addEventListener("abort", end, { once: true });
+  await promise;
+  clearTimeout(timer);
+  stop.removeEventListener("abort", end);
 }
 
 async function writeAll(

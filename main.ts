@@ -32,7 +32,7 @@ async function runServe(words: string[]): Promise<void> {
   const stderr = new LineWriter(Deno.stderr);
   const log = await openLog(options.quiet ? "warn" : options.logLevel, options.logFormat, stderr);
   const server = new Server({ ...options, addresses }, log);
-  const stop = stopSignals();
+  const { stop } = stopSignals();
   Deno.addSignalListener("SIGUSR1", () => server.report());
   Deno.addSignalListener("SIGUSR2", () => {});
   try {
@@ -47,7 +47,8 @@ async function runConnect(words: string[]): Promise<void> {
   const [text, ...message] = operands;
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
   const { timeout, retry, quiet } = options;
-  await connect({ address, message: message.join(" ") || undefined, timeout, retry, quiet }, stopSignals());
+  const { stop, interrupt } = stopSignals();
+  await connect({ address, message: message.join(" ") || undefined, timeout, retry, quiet }, stop, interrupt);
 }
 
 function parseOrHelp<F extends Flags>(command: Command<F>, words: string[]): ReturnType<typeof parse<F>> {
@@ -59,13 +60,17 @@ function parseOrHelp<F extends Flags>(command: Command<F>, words: string[]): Ret
   return parse(command, words);
 }
 
-/** Aborts at the first signal that asks to stop, with its name as the reason; the second ends the process. */
-function stopSignals(): AbortSignal {
+/**
+ * `stop` aborts at the first signal that asks to, with its name as the reason; the second ends the process.
+ * `interrupt` is what Ctrl-C at the terminal calls where it makes no signal.
+ */
+function stopSignals(): { stop: AbortSignal; interrupt: () => void } {
   const stop = new AbortController();
+  const ask = (name: string) => stop.signal.aborted ? Deno.exit(130) : stop.abort(name);
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
-    Deno.addSignalListener(name, () => stop.signal.aborted ? Deno.exit(130) : stop.abort(name));
+    Deno.addSignalListener(name, () => ask(name));
   }
-  return stop.signal;
+  return { stop: stop.signal, interrupt: () => ask("SIGINT") };
 }
 
 /** The one place that prints errors and chooses the exit code. */

@@ -4,7 +4,7 @@ import type { Address } from "./cli/address.ts";
 import { preview } from "./cli/escape.ts";
 import type { Fields, Log } from "./cli/log.ts";
 import { showDuration } from "./cli/units.ts";
-import { Connection, echo } from "./net/echo.ts";
+import { Connection, echo, type Outcome, type Surroundings } from "./net/echo.ts";
 import { isShortage, reason } from "./net/errors.ts";
 import { type Accepted, type Listener, transports } from "./net/transport.ts";
 import { Turns } from "./net/turns.ts";
@@ -28,13 +28,12 @@ const WARN_INTERVAL_MS = 1000;
 export class Server {
   readonly #options: ServeOptions;
   readonly #log: Log;
-  readonly #turns = new Turns();
   readonly #clock = { tick: 0 };
   readonly #tickMs: number;
   readonly #connections = new Set<Connection>();
-  readonly #tasks = new Set<Promise<void>>();
   readonly #since = performance.now();
-  readonly #onMessage: ((connection: Connection, message: Uint8Array) => void) | undefined;
+  readonly #surroundings: Surroundings;
+  #onEmpty = () => {};
   readonly #refusals: Throttle;
   readonly #acceptFailures: Throttle;
   #spare = spareDescriptor();
@@ -53,10 +52,14 @@ export class Server {
     );
     this.#refusals = new Throttle((fields) => log.write("refused", fields));
     this.#acceptFailures = new Throttle((fields) => log.write("accept_failed", fields));
-    if (log.wants("message")) {
-      this.#onMessage = ({ id, peer }, message) =>
-        log.write("message", { client: id, peer, bytes: message.length, text: preview(message) });
-    }
+    this.#surroundings = {
+      turns: new Turns(),
+      clock: this.#clock,
+      onMessage: !log.wants("message")
+        ? undefined
+        : ({ id, peer }, message) =>
+          log.write("message", { client: id, peer, bytes: message.length, text: preview(message) }),
+    };
   }
 
   /**
@@ -157,32 +160,31 @@ export class Server {
   /** Hands the connection to a task of its own, which closes it. */
   #start(accepted: Accepted): void {
     const connection = new Connection(++this.#served, accepted, this.#clock.tick);
+    const { id: client, peer } = connection;
     this.#connections.add(connection);
-    const task = this.#attend(connection).finally(() => this.#tasks.delete(task));
-    this.#tasks.add(task);
+    this.#log.write("connected", { client, peer, open: this.#connections.size });
+    echo(connection, this.#surroundings).then(
+      (outcome) => this.#ended(connection, outcome),
+      (error) => {
+        this.#log.write("fault", { client, peer, reason: reason(error) });
+        this.#ended(connection, { reason: "a defect of echo", failed: true });
+      },
+    );
   }
 
-  async #attend(connection: Connection): Promise<void> {
-    const { id: client, peer } = connection;
-    this.#log.write("connected", { client, peer, open: this.#connections.size });
-    let end = { reason: "a defect of echo", failed: true };
-    try {
-      end = await echo(connection, { turns: this.#turns, clock: this.#clock, onMessage: this.#onMessage });
-    } catch (error) {
-      this.#log.write("fault", { client, peer, reason: reason(error) });
-    }
+  #ended(connection: Connection, { reason, failed }: Outcome): void {
+    const { id: client, peer, bytes, lost, since } = connection;
     this.#connections.delete(connection);
-    this.#bytes += connection.bytes;
-    if (end.failed) this.#failed++;
+    this.#bytes += bytes;
+    if (failed) this.#failed++;
     this.#log.write("disconnected", {
       client,
       peer,
-      reason: connection.lost > 0
-        ? `${end.reason}, ${connection.lost} bytes came too late to be echoed`
-        : end.reason,
-      duration_ms: Math.round(performance.now() - connection.since),
-      bytes: connection.bytes,
+      reason: lost > 0 ? `${reason}, ${lost} bytes came too late to be echoed` : reason,
+      duration_ms: Math.round(performance.now() - since),
+      bytes,
     });
+    if (this.#connections.size === 0) this.#onEmpty();
   }
 
   /** One pass over all connections instead of a timer for each, which would cost a fifth of the speed. */
@@ -217,7 +219,7 @@ export class Server {
         drain,
       ),
     ];
-    await Promise.all(this.#tasks);
+    if (this.#connections.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
     timers.forEach(clearTimeout);
   }
 }

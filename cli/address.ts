@@ -40,14 +40,17 @@ function showHost(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
+/** What is meant as a number is a port, right or wrong, and never the name of a host. */
+const NUMBER = /^([+-]?\d+|\d+e\d+|0x[\da-f]+)$/i;
+
 function hostAndPort(rest: string, text: string): { host?: string; port: number } {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/s.exec(rest);
   if (bracketed !== null) {
     const host = bracketed[1] ?? "";
-    if (!isIPv6(host)) wrong(text, `"${host}" is not an IPv6 address`);
+    if (!isIPv6(host)) wrong(text, `${JSON.stringify(host)} is not an IPv6 address`);
     return { host, port: portOr(bracketed[2], text) };
   }
-  if (/^\d+$/.test(rest)) return { port: parsePort(rest, text) };
+  if (NUMBER.test(rest)) return { port: parsePort(rest, text) };
   if (isIPv6(rest)) return { host: rest, port: DEFAULT_PORT };
   const [host = "", port, ...more] = rest.split(":");
   if (more.length > 0) wrong(text, "an IPv6 address with a port is written [::1]:8890");
@@ -56,7 +59,7 @@ function hostAndPort(rest: string, text: string): { host?: string; port: number 
     return { port: parsePort(port, text) };
   }
   if (!isIPv4(host) && !isName(host)) {
-    wrong(text, `"${host}" is neither an IP address nor a host name`);
+    wrong(text, `${JSON.stringify(host)} is neither an IP address nor a host name`);
   }
   return { host, port: portOr(port, text) };
 }
@@ -67,7 +70,7 @@ function portOr(digits: string | undefined, text: string): number {
 
 function parsePort(digits: string, text: string): number {
   if (!/^\d{1,5}$/.test(digits) || Number(digits) > 65535) {
-    wrong(text, `port "${digits}" is not a number from 0 to 65535 in decimal digits`);
+    wrong(text, `port ${JSON.stringify(digits)} is not a number from 0 to 65535 in decimal digits`);
   }
   return Number(digits);
 }

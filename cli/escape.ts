@@ -5,8 +5,7 @@ const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 const PLAIN = /^[ !#-[\]-~]*$/;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
 
-/** `\xNN`, which `decode` gives for a byte that is no text: no other character is as long. */
-const RAW_LENGTH = 4;
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A preview in double quotes of at most `limit` characters. Text is shown as it is where the bytes are valid
@@ -14,15 +13,14 @@ const RAW_LENGTH = 4;
  * for what was cut.
  */
 export function preview(bytes: Uint8Array, limit = 120): string {
-  if (bytes.length <= limit) {
-    const text = String.fromCharCode(...bytes);
-    if (PLAIN.test(text)) return `"${text}"`;
-  }
+  // The quick way, for a log of every message: what is not valid UTF-8 becomes U+FFFD, which is not plain.
+  const start = lenient.decode(bytes.subarray(0, limit));
+  if (PLAIN.test(start)) return bytes.length > limit ? `"${start}"…` : `"${start}"`;
   // A character takes at most 4 bytes, so these are enough to fill the preview.
   const head = bytes.subarray(0, 4 * limit);
   let shown = "";
-  for (const character of decode(head)) {
-    const unit = character === '"' ? '\\"' : visible(character);
+  for (const character of visible(head, head.length < bytes.length)) {
+    const unit = character === '"' ? '\\"' : character;
     if (shown.length + unit.length > limit) return `"${shown}"…`;
     shown += unit;
   }
@@ -31,25 +29,27 @@ export function preview(bytes: Uint8Array, limit = 120): string {
 
 /** All of the bytes as one line that a terminal shows and does not obey. */
 export function printable(bytes: Uint8Array): string {
-  let shown = "";
-  for (const character of decode(bytes)) shown += visible(character);
-  return shown;
+  return visible(bytes).join("");
 }
 
-function visible(character: string): string {
-  if (character.length === RAW_LENGTH) return character;
+/** Character by character, each as it is or as its escape. The end of UTF-8 that is `cut` may be lost. */
+function visible(bytes: Uint8Array, cut = false): string[] {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: cut });
+    return Array.from(text, visibleCharacter);
+  } catch {
+    return Array.from(bytes, (byte) => byte < 0x80 ? visibleCharacter(String.fromCharCode(byte)) : hex(byte));
+  }
+}
+
+function visibleCharacter(character: string): string {
   const short = SHORT[character];
   if (short !== undefined) return short;
   if (!UNPRINTABLE.test(character)) return character;
   const code = character.codePointAt(0) ?? 0;
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
+  return code < 0x100 ? hex(code) : `\\u{${code.toString(16)}}`;
 }
 
-/** UTF-8, of which the end may be cut in mid-character; where it is not, a character a byte, none printable from 0x80. */
-function decode(bytes: Uint8Array): Iterable<string> {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true });
-  } catch {
-    return Array.from(bytes, (byte) => byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`);
-  }
+function hex(byte: number): string {
+  return `\\x${byte.toString(16).padStart(2, "0")}`;
 }

@@ -61,6 +61,7 @@ export function parse<F extends Flags>(
   words: readonly string[],
 ): { options: Options<F>; operands: string[] } {
   const rows = Object.entries(command.flags);
+  refuseUnknown(rows.map(([, flag]) => flag), words);
   const valued = rows.filter(([, flag]) => flag.value !== undefined).map(([, flag]) => flag.name);
   const toggles = rows.filter(([, flag]) => flag.value === undefined).map(([, flag]) => flag.name);
   const found = parseArgs([...words], {
@@ -68,9 +69,6 @@ export function parse<F extends Flags>(
     boolean: toggles,
     collect: [...valued, ...toggles],
     alias: Object.fromEntries(rows.flatMap(([, flag]) => flag.short ? [[flag.short, flag.name]] : [])),
-    unknown: (word: string, key?: string) => {
-      if (key !== undefined) throw new UsageError(unknownFlag(word, [...valued, ...toggles]));
-    },
   });
   const options = rows.map(([key, flag]) => [key, valueOf(flag, found[flag.name] ?? [])]);
   return { options: Object.fromEntries(options) as Options<F>, operands: found._.map(String) };
@@ -90,10 +88,36 @@ function valueOf(flag: Flag<unknown>, given: readonly (string | boolean)[]): unk
   }
 }
 
-function unknownFlag(word: string, known: string[]): string {
-  const name = word.replace(/=.*$/s, "");
-  const near = closestString(name.replace(/^-+/, ""), known);
-  return `unknown flag ${name}; did you mean --${near}?`;
+/** parseArgs would take `--quiet=maybe`, `-q5` and `--_`; here a flag is one of the table, spelled as it is there. */
+function refuseUnknown(flags: readonly Flag<unknown>[], words: readonly string[]): void {
+  const end = words.indexOf("--");
+  for (const word of words.slice(0, end === -1 ? undefined : end)) {
+    const [, dashes, name = "", given] = /^(--?)(?!$)([^=]*)(=.*)?$/s.exec(word) ?? [];
+    if (dashes === "--") {
+      const flag = flags.find((row) => row.name === name);
+      if (flag === undefined) throw new UsageError(unknownFlag(`--${name}`, flags));
+      if (given !== undefined && flag.value === undefined) {
+        throw new UsageError(`--${name} takes no value, and ${JSON.stringify(given.slice(1))} is given`);
+      }
+    } else if (dashes === "-") {
+      // Short switches may share a dash (-qv); what follows one with a value is its value (-c3).
+      for (const letter of word.slice(1)) {
+        const flag = flags.find((row) => row.short === letter);
+        if (flag === undefined) throw new UsageError(unknownFlag(word, flags));
+        if (flag.value !== undefined) break;
+      }
+    }
+  }
+}
+
+function unknownFlag(word: string, flags: readonly Flag<unknown>[]): string {
+  const names = ["help", ...flags.map((flag) => flag.name)];
+  const name = word.replace(/^-+/, "");
+  const near = word.startsWith("--")
+    ? closestString(name, names)
+    : names.find((known) => known.startsWith(name.slice(0, 1)));
+  const next = near === undefined ? "a word that begins with - goes after --" : `did you mean --${near}?`;
+  return `unknown flag ${/^[!-~]+$/.test(word) ? word : JSON.stringify(word)}; ${next}`;
 }
 
 /** The text of `echo COMMAND --help`. */

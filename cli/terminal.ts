@@ -3,11 +3,13 @@ import { createInterface } from "node:readline";
 
 /**
  * Prompts for lines at the terminal, with history and editing, and hands each to `onLine`, until that returns
- * false, Ctrl-D or Ctrl-C is pressed, or `stop` aborts. The prompt goes to stderr.
+ * false, Ctrl-D is pressed, or `stop` aborts, which is for `interrupt` to bring about when Ctrl-C is pressed. The
+ * prompt goes to stderr.
  */
 export async function readLines(
   prompt: string,
   stop: AbortSignal,
+  interrupt: () => void,
   onLine: (line: string) => Promise<boolean>,
 ): Promise<void> {
   const terminal = createInterface({
@@ -19,7 +21,9 @@ export async function readLines(
   let prompting = true;
   const close = () => terminal.close();
   stop.addEventListener("abort", close, { once: true });
-  terminal.on("SIGINT", close);
+  terminal.on("SIGINT", interrupt);
+  // After Ctrl-Z and `fg` readline leaves the input paused.
+  terminal.on("SIGCONT", () => prompting ? terminal.prompt(true) : terminal.resume());
   terminal.once("close", () => {
     if (prompting) process.stderr.write("\n"); // what comes next starts on a line of its own
   });

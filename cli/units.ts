@@ -16,7 +16,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 export function duration(text: string): number {
   const ms = scaled(text, DURATIONS, 1000);
   if (ms === undefined || ms <= 0 || ms > LONGEST_MS) {
-    throw new UsageError(`"${text}" is not a duration; try 250ms, 5s, 2m or 1h (at most 596h)`);
+    throw new UsageError(`${JSON.stringify(text)} is not a duration; try 250ms, 5s, 2m or 1h (at most 596h)`);
   }
   return ms;
 }
@@ -25,7 +25,7 @@ export function duration(text: string): number {
 export function size(text: string): number {
   const bytes = scaled(text, SIZES, 1);
   if (bytes === undefined || !Number.isSafeInteger(bytes)) {
-    throw new UsageError(`"${text}" is not a size; try 64, 64k or 1M (k = 1024)`);
+    throw new UsageError(`${JSON.stringify(text)} is not a size; try 64, 64k or 1M (k = 1024)`);
   }
   return bytes;
 }
@@ -34,7 +34,7 @@ export function size(text: string): number {
 export function count(text: string): number {
   const n = scaled(text, COUNTS, 1);
   if (n === undefined || !Number.isSafeInteger(n) || n < 1) {
-    throw new UsageError(`"${text}" is not a count; try 10, 10k or 1M (k = 1000)`);
+    throw new UsageError(`${JSON.stringify(text)} is not a count; try 10, 10k or 1M (k = 1000)`);
   }
   return n;
 }
@@ -43,7 +43,7 @@ export function count(text: string): number {
 export function oneOf<T extends string>(...words: T[]): (text: string) => T {
   return (text) => {
     const found = words.find((word) => word === text);
-    if (found === undefined) throw new UsageError(`"${text}" is none of ${words.join(", ")}`);
+    if (found === undefined) throw new UsageError(`${JSON.stringify(text)} is none of ${words.join(", ")}`);
     return found;
   };
 }

@@ -67,10 +67,8 @@ export class Conversation {
       if (this.#outstanding.length === 0) this.#movedAt = performance.now();
       this.#outstanding.add(n);
       try {
-        for (let at = 0; at < n;) {
-          at += await this.#stream.write(piece.subarray(at, n));
-          this.#movedAt = performance.now();
-        }
+        // Only what comes back counts as progress: a write may do no more than fill a buffer of the kernel.
+        for (let at = 0; at < n;) at += await this.#stream.write(piece.subarray(at, n));
       } catch (error) {
         await this.#ended.promise; // reading tells more of what happened than the failed write
         throw failure("send to", this.#where, error);

@@ -69,50 +69,51 @@ export interface Outcome {
   readonly failed: boolean;
 }
 
+const LEFT: Outcome = { reason: "closed by the client", failed: false };
+const STOPPED: Outcome = { reason: "the server stopped", failed: false };
+
 /**
  * Echoes until the peer half-closes, then closes. It is the owner of the stream: whatever happens, it is closed
  * at the end. A fault on the network is an outcome; only a defect of our own is thrown.
  */
-export async function echo(connection: Connection, around: Surroundings): Promise<Outcome> {
-  const { turns } = around;
+export async function echo(
+  connection: Connection,
+  { turns, clock, onMessage }: Surroundings,
+): Promise<Outcome> {
+  const { stream } = connection;
+  let buffer = new Uint8Array(SMALLEST_BUFFER);
   turns.join();
   try {
-    await echoAll(connection, around);
-    return { reason: connection.stopping ? "the server stopped" : "closed by the client", failed: false };
+    for (;;) {
+      connection.phase = "reading";
+      const n = await stream.read(buffer);
+      if (n === null) break;
+      connection.tick = clock.tick;
+      if (connection.stopping) {
+        connection.lost += n;
+        continue;
+      }
+      connection.phase = "writing";
+      const message = n === buffer.length ? buffer : buffer.subarray(0, n);
+      onMessage?.(connection, message);
+      for (let at = 0; at < n;) {
+        const written = await stream.write(at === 0 ? message : message.subarray(at));
+        at += written;
+        connection.bytes += written;
+        connection.tick = clock.tick;
+      }
+      if (turns.crowded) await turns.next();
+      if (connection.stopping) await stream.closeWrite();
+      buffer = fitting(buffer, n);
+    }
+    return connection.stopping ? STOPPED : LEFT;
   } catch (error) {
     if (connection.cut !== undefined) return connection.cut;
     if (errno(error) === "") throw error;
     return { reason: reason(error), failed: true };
   } finally {
     turns.leave();
-    if (connection.cut === undefined) connection.stream.close();
-  }
-}
-
-async function echoAll(connection: Connection, { turns, clock, onMessage }: Surroundings): Promise<void> {
-  const { stream } = connection;
-  let buffer = new Uint8Array(SMALLEST_BUFFER);
-  for (;;) {
-    connection.phase = "reading";
-    const n = await stream.read(buffer);
-    if (n === null) return;
-    connection.tick = clock.tick;
-    if (connection.stopping) {
-      connection.lost += n;
-      continue;
-    }
-    connection.phase = "writing";
-    const message = n === buffer.length ? buffer : buffer.subarray(0, n);
-    onMessage?.(connection, message);
-    for (let at = 0; at < n;) {
-      const written = await stream.write(at === 0 ? message : message.subarray(at));
-      at += written;
-      connection.bytes += written;
-      connection.tick = clock.tick;
-    }
-    if (turns.crowded) await turns.next();
-    if (connection.stopping) await stream.closeWrite();
-    buffer = fitting(buffer, n);
+    if (connection.cut === undefined) stream.close();
   }
 }
 

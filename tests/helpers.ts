@@ -2,7 +2,7 @@
 
 import config from "../deno.json" with { type: "json" };
 
-const ROOT = new URL("..", import.meta.url).pathname;
+export const ROOT = new URL("..", import.meta.url).pathname;
 
 /** The command under test: the compiled binary where ECHO_BIN names one, else the sources as `deno task start` runs them. */
 export const ECHO: readonly string[] = fromEnvironment() ??
