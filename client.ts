@@ -49,6 +49,7 @@ export async function connect(
   stop.addEventListener("abort", () => session.abort(), { once: true });
   try {
     if (options.message !== undefined) {
+      stop.addEventListener("abort", () => conversation.interrupt(String(stop.reason)), { once: true });
       const ms = await conversation.during(conversation.exchange(encoder.encode(`${options.message}\n`)));
       await finish(conversation, say);
       say(`${showSize(conversation.bytes)} there and back in ${showDuration(ms)}\n`);
@@ -144,7 +145,10 @@ function until(stop: AbortSignal, source: Source): Source {
       new Promise((resolve, reject) => {
         interrupt = () => resolve(null);
         if (stop.aborted) interrupt();
-        else source.read(into).then(resolve, reject);
+        else {
+          const fail = (error: unknown) => reject(new Failure(`cannot read stdin: ${reason(error)}`));
+          source.read(into).then(resolve, fail);
+        }
       }),
   };
 }

@@ -34,7 +34,6 @@ async function runServe(words: string[]): Promise<void> {
   const server = new Server({ ...options, addresses }, log);
   const { stop } = stopSignals();
   Deno.addSignalListener("SIGUSR1", () => server.report());
-  Deno.addSignalListener("SIGUSR2", () => {});
   try {
     await server.run(stop);
   } finally {
@@ -48,7 +47,11 @@ async function runConnect(words: string[]): Promise<void> {
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
   const { timeout, retry, quiet } = options;
   const { stop, interrupt } = stopSignals();
-  await connect({ address, message: message.join(" ") || undefined, timeout, retry, quiet }, stop, interrupt);
+  await connect(
+    { address, message: message.length > 0 ? message.join(" ") : undefined, timeout, retry, quiet },
+    stop,
+    interrupt,
+  );
 }
 
 function parseOrHelp<F extends Flags>(command: Command<F>, words: string[]): ReturnType<typeof parse<F>> {
@@ -70,6 +73,8 @@ function stopSignals(): { stop: AbortSignal; interrupt: () => void } {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     Deno.addSignalListener(name, () => ask(name));
   }
+  // Without a listener, one would open Deno's debugger and the other end the process.
+  for (const name of ["SIGUSR1", "SIGUSR2"] as const) Deno.addSignalListener(name, () => {});
   return { stop: stop.signal, interrupt: () => ask("SIGINT") };
 }
 

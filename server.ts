@@ -167,6 +167,7 @@ export class Server {
       (outcome) => this.#ended(connection, outcome),
       (error) => {
         this.#log.write("fault", { client, peer, reason: reason(error) });
+        this.#log.write("stack", { client, text: String(error instanceof Error ? error.stack : error) });
         this.#ended(connection, { reason: "a defect of echo", failed: true });
       },
     );

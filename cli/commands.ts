@@ -63,7 +63,7 @@ const connect: Command<typeof connectFlags> = {
     `${ADDRESS} The default host is 127.0.0.1.`,
     "A MESSAGE that begins with - goes after --.",
     EXIT_CODES,
-    "Signals: INT, TERM, HUP and QUIT end the input; a second one ends it at once, with 130.",
+    "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130; USR1, USR2: nothing.",
   ],
   examples: [
     ["echo connect 10.0.0.7", 'type lines; "exit" or Ctrl-D leaves'],

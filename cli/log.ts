@@ -86,13 +86,18 @@ export const EVENTS = {
   },
   dropped: {
     level: "warn",
-    meaning: "`count` log lines were lost because nobody read them in time",
-    say: (f) => `${f.count} log lines were dropped: nobody read them in time`,
+    meaning: "`count` log lines were lost: stderr was not read in time, or could not be written",
+    say: (f) => `${f.count} log lines were dropped: stderr was not read in time, or could not be written`,
   },
   fault: {
     level: "error",
     meaning: "a defect of echo itself, which cost one connection; please report it with `reason`",
-    say: (f) => `unexpected, please report: ${f.reason}`,
+    say: (f) => `#${f.client} met a defect of echo, please report: ${f.reason}`,
+  },
+  stack: {
+    level: "debug",
+    meaning: "where in the program the fault before it happened: `text`",
+    say: (f) => `#${f.client} ${f.text}`,
   },
 } satisfies Record<string, Event>;
 

@@ -48,10 +48,11 @@ export function oneOf<T extends string>(...words: T[]): (text: string) => T {
   };
 }
 
-/** Milliseconds for a person: `0.213 ms`, `4.20 s`, `3m 20s`. */
+/** Milliseconds for a person: `0.213 ms`, `4.2 s`, `3m 20s`. */
 export function showDuration(ms: number): string {
-  if (ms < 1000) return `${ms.toFixed(3)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  // Not below 1000 and 60_000, so that nothing rounds up to "1000.000 ms" or "60.00 s".
+  if (ms < 999.9995) return `${ms.toFixed(3)} ms`;
+  if (ms < 59_995) return `${Number((ms / 1000).toFixed(2))} s`;
   const parts: string[] = [];
   let rest = Math.round(ms / 1000) * 1000;
   for (const [suffix, factor] of DURATIONS.slice(0, 3)) {
@@ -65,7 +66,8 @@ export function showDuration(ms: number): string {
 /** Bytes for a person: `17 bytes`, `64.0 kB`, `1.5 MB` (k = 1024). */
 export function showSize(bytes: number): string {
   for (const [suffix, factor] of SIZES) {
-    if (bytes >= factor) return `${(bytes / factor).toFixed(1)} ${suffix}B`;
+    // What rounds up to 1024.0 of a unit is 1.0 of the next.
+    if (bytes >= factor - factor / 1024 / 20) return `${(bytes / factor).toFixed(1)} ${suffix}B`;
   }
   return bytes === 1 ? "1 byte" : `${bytes} bytes`;
 }

@@ -109,6 +109,11 @@ export class Conversation {
     return closed;
   }
 
+  /** Breaks it off for a reason of our own: the name of a signal. */
+  interrupt(name: string): void {
+    this.#break(new Failure(`interrupted by ${name}${this.#score()}`));
+  }
+
   close(): void {
     clearInterval(this.#watch);
     this.#stream.close();

@@ -83,7 +83,7 @@ function bind(address: Address): Deno.TcpListener {
       return listen("0.0.0.0"); // a machine without IPv6
     }
   } catch (error) {
-    throw failure("listen on", showAddress({ ...address, host: address.host ?? "[::]" }), error);
+    throw failure("listen on", showAddress({ ...address, host: address.host ?? "::" }), error);
   }
 }
 

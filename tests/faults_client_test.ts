@@ -377,6 +377,23 @@ Deno.test("stdout that cannot be written is one line and an exit 1", async () =>
   );
 });
 
+Deno.test("stdin that cannot be read is one line and an exit 1", async () => {
+  await using server = await ServerProcess.start();
+  const shell = new Deno.Command("sh", {
+    cwd: ROOT,
+    args: ["-c", '"$@" < /', "sh", ...command("connect", `:${server.port}`)],
+  });
+  const { code, stderr } = await within(10_000, "the end of the client", shell.output());
+  assertFailure({ code, stderr: decoder.decode(stderr) }, "echo: cannot read stdin: Is a directory");
+});
+
+Deno.test("an empty message is a message: its newline comes back", async () => {
+  await using server = await ServerProcess.start();
+  const { code, stdout } = await run(["connect", `:${server.port}`, ""]);
+  assertEquals(decoder.decode(stdout), "\n");
+  assertEquals(code, 0);
+});
+
 Deno.test("stderr that cannot be written or is closed does no harm", async () => {
   await using server = await ServerProcess.start();
   for (const redirection of ["2> /dev/full", "2>&-"]) {
@@ -519,6 +536,21 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     assertMatch(stderr, /^18 bytes there and back/);
   });
 }
+
+Deno.test("a signal ends the wait for the reply to a message, with how much came back", async () => {
+  const received = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  using server = peer(async (conn) => {
+    await readUpTo(conn, 6);
+    received.resolve();
+    await end.promise;
+  });
+  await using client = new Client("--timeout", "30s", `:${server.port}`, "hello");
+  await within(5000, "the message", received.promise);
+  client.process.kill("SIGINT");
+  assertFailure(await client.end(), "echo: interrupted by SIGINT (0 of 6 bytes came back)");
+  end.resolve();
+});
 
 Deno.test("a second signal in a pipe ends it at once, with 130", async () => {
   const received = Promise.withResolvers<string>();

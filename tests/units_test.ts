@@ -1,0 +1,135 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { count, duration, oneOf, showDuration, showSize, size, UsageError } from "../cli/units.ts";
+
+Deno.test("durations are read with their units; a bare number is seconds", () => {
+  const table: [string, number][] = [
+    ["250ms", 250],
+    ["1ms", 1],
+    ["0.5ms", 0.5],
+    ["5s", 5000],
+    ["5", 5000],
+    ["0.5", 500],
+    ["1.5s", 1500],
+    ["2m", 120_000],
+    ["1h", 3_600_000],
+    ["596h", 596 * 3_600_000],
+    ["007", 7000],
+  ];
+  for (const [text, ms] of table) assertEquals(duration(text), ms, text);
+});
+
+Deno.test("what is no duration is refused, with what would be right", () => {
+  const bad = [
+    "",
+    " ",
+    "0",
+    "0s",
+    "0.0ms",
+    "-1",
+    "-5s",
+    "+5s",
+    "5 s",
+    " 5s",
+    "5s ",
+    "5S",
+    "5sec",
+    "5d",
+    "1e3",
+    "0x10",
+  ];
+  const long = [
+    "597h",
+    "2147483648ms",
+    "999999999999999h",
+    "9".repeat(30),
+    "NaN",
+    "Infinity",
+    ".5s",
+    "5.",
+    "1,5s",
+  ];
+  for (const text of [...bad, ...long, "٣s", "5s\n", "1h30m"]) {
+    const { message } = assertThrows(
+      () => duration(text),
+      UsageError,
+      "is not a duration; try 250ms, 5s, 2m or 1h",
+    );
+    assertEquals(message.split("\n").length, 1, message);
+  }
+});
+
+Deno.test("the longest duration is one that a timer can wait for", () => {
+  assertEquals(duration("2147483647ms"), 2 ** 31 - 1);
+});
+
+Deno.test("sizes are read with k = 1024", () => {
+  const table: [string, number][] = [
+    ["0", 0],
+    ["64", 64],
+    ["64k", 65536],
+    ["1M", 1048576],
+    ["1.5k", 1536],
+    ["2G", 2 * 1024 ** 3],
+  ];
+  for (const [text, bytes] of table) assertEquals(size(text), bytes, text);
+  for (
+    const text of ["", "-1", "64K", "64kb", "1m", "1T", "1e3", "0x40", "1.3", "0.0001k", "9".repeat(15) + "G"]
+  ) {
+    assertThrows(() => size(text), UsageError, "is not a size; try 64, 64k or 1M (k = 1024)");
+  }
+});
+
+Deno.test("counts are read with k = 1000, from 1", () => {
+  const table: [string, number][] = [["1", 1], ["10", 10], ["10k", 10_000], ["1M", 1_000_000], [
+    "1.5k",
+    1500,
+  ]];
+  for (const [text, n] of table) assertEquals(count(text), n, text);
+  for (const text of ["", "0", "0k", "-1", "1.5", "10K", "1G", "ten", "1e3", "0x10", "1_000", "1,000"]) {
+    assertThrows(() => count(text), UsageError, "is not a count; try 10, 10k or 1M (k = 1000)");
+  }
+});
+
+Deno.test("one of some words is exactly one of them", () => {
+  const parse = oneOf("text", "json");
+  assertEquals(parse("json"), "json");
+  for (const text of ["", "JSON", "tex", "text json"]) {
+    assertThrows(() => parse(text), UsageError, `${JSON.stringify(text)} is none of text, json`);
+  }
+});
+
+Deno.test("durations are printed with their unit", () => {
+  const table: [number, string][] = [
+    [0, "0.000 ms"],
+    [0.2134, "0.213 ms"],
+    [12.5, "12.500 ms"],
+    [999.9, "999.900 ms"],
+    [999.9996, "1.00 s"],
+    [1000, "1.00 s"],
+    [4200, "4.20 s"],
+    [59_994, "59.99 s"],
+    [59_996, "1m"],
+    [60_000, "1m"],
+    [200_000, "3m 20s"],
+    [3_599_600, "1h"],
+    [3_600_000, "1h"],
+    [3_661_000, "1h 1m 1s"],
+    [100 * 3_600_000, "100h"],
+  ];
+  for (const [ms, text] of table) assertEquals(showDuration(ms), text, String(ms));
+});
+
+Deno.test("sizes are printed with their unit", () => {
+  const table: [number, string][] = [
+    [0, "0 bytes"],
+    [1, "1 byte"],
+    [17, "17 bytes"],
+    [1023, "1023 bytes"],
+    [1024, "1.0 kB"],
+    [65536, "64.0 kB"],
+    [1024 ** 2 - 1, "1.0 MB"],
+    [1.5 * 1024 ** 2, "1.5 MB"],
+    [3 * 1024 ** 3, "3.0 GB"],
+  ];
+  for (const [bytes, text] of table) assertEquals(showSize(bytes), text, String(bytes));
+});
