@@ -8,12 +8,26 @@ const SCHEMES = ["tcp", "udp", "tls", "unix"] as const;
 export type Scheme = typeof SCHEMES[number];
 
 /** Where to listen or connect. Without a host: every interface to a listener, 127.0.0.1 to a client. */
-export interface Address {
-  readonly scheme: Scheme;
+export interface NetAddress {
+  readonly scheme: "tcp" | "tls" | "udp";
   /** A name or an IP address; a v6 address without its brackets. */
   readonly host?: string;
   readonly port: number;
 }
+
+/** A socket in the file system. */
+export interface UnixAddress {
+  readonly scheme: "unix";
+  readonly path: string;
+}
+
+export type Address = NetAddress | UnixAddress;
+
+/** An address of connections; the others are of datagrams. */
+export type StreamAddress = NetAddress & { readonly scheme: "tcp" | "tls" } | UnixAddress;
+
+/** sizeof(sockaddr_un.sun_path) less the NUL at its end: unix(7). */
+const LONGEST_PATH = 107;
 
 /** Reads one address as a person types it. Throws UsageError, which says what would be right. */
 export function parseAddress(text: string): Address {
@@ -22,18 +36,26 @@ export function parseAddress(text: string): Address {
   const rest = match?.[3] ?? "";
   const scheme = SCHEMES.find((known) => known === name);
   if (scheme === undefined) wrong(text, `unknown scheme "${name}"; known are ${SCHEMES.join(", ")}`);
-  if (scheme !== "tcp") wrong(text, `${scheme} is not there yet; only tcp is`);
+  if (scheme === "unix") return { scheme, path: socketPath(rest, text) };
   return { scheme, ...hostAndPort(rest, text) };
 }
 
-/** The address as it is printed and can be typed again: `tcp://[::1]:8890`. */
-export function showAddress({ scheme, host, port }: Address): string {
-  return `${scheme}://${showHost(host ?? "")}:${port}`;
+/** The address as it is printed and can be typed again: `tcp://[::1]:8890`, `unix:/run/echo.sock`. */
+export function showAddress(address: Address): string {
+  if (address.scheme === "unix") return `unix:${address.path}`;
+  return `${address.scheme}://${showHost(address.host ?? "")}:${address.port}`;
 }
 
 /** A host and port for a log: v6 in brackets, and `::ffff:10.0.0.7` as the IPv4 address that it stands for. */
 export function showPeer(host: string, port: number): string {
   return `${showHost(host.replace(/^::ffff:(?=\d+\.)/i, ""))}:${port}`;
+}
+
+function socketPath(path: string, text: string): string {
+  const bytes = new TextEncoder().encode(path).length;
+  if (path === "" || path.includes("\0")) wrong(text, "a Unix socket is written unix:/path");
+  if (bytes > LONGEST_PATH) wrong(text, `its path has ${bytes} bytes; a Unix socket takes ${LONGEST_PATH}`);
+  return path;
 }
 
 function showHost(host: string): string {

@@ -1,5 +1,5 @@
 import { Failure, failure } from "./errors.ts";
-import type { Stream } from "./transport.ts";
+import type { Stream } from "./stream.ts";
 import { Outstanding, showDifference } from "./verify.ts";
 import { showDuration } from "../cli/units.ts";
 

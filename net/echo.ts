@@ -1,7 +1,7 @@
 /** One connection's task: whatever arrives goes back. */
 
 import { errno, reason } from "./errors.ts";
-import type { Accepted, Stream } from "./transport.ts";
+import type { Accepted, Stream } from "./stream.ts";
 import type { Turns } from "./turns.ts";
 
 /** An idle connection costs this much buffer; one that fills it gets eight times as much, up to the largest. */

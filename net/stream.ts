@@ -1,0 +1,64 @@
+/** What the rest of the program knows of a connection, whatever carries it. */
+
+import type { ClientTls, ServerTls } from "./tls.ts";
+
+/** One connection: bytes both ways, each direction closed on its own. `Deno.Conn` is one. */
+export interface Stream {
+  /** Fills the start of `into`; null at the end of the stream. One call at a time. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** May take less than all of it; `bytes` may be used again when it resolves. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends our direction (TCP: FIN; TLS: close_notify). */
+  closeWrite(): Promise<void>;
+  /** Once. What is pending then rejects or ends, and the peer sees the end. */
+  close(): void;
+}
+
+/** An accepted connection belongs to whoever accepted it, who closes its stream. */
+export interface Accepted {
+  readonly stream: Stream;
+  readonly peer: string;
+}
+
+/**
+ * What a new connection goes through before its first byte is echoed: a PROXY header, a TLS handshake. It runs
+ * in the connection's own task, so that a slow one holds up nobody, and it ends by itself after a time. It
+ * throws when the connection must not be served; the stream that it was given is closed by the caller.
+ */
+export type Welcome = (accepted: Accepted) => Promise<Accepted>;
+
+export interface Listener {
+  /** With the port that was really bound. */
+  readonly address: string;
+  readonly welcome?: Welcome;
+  /** Rejects when one connection fails, when a resource is short, and for ever once it is closed. */
+  accept(): Promise<Accepted>;
+  close(): void;
+}
+
+export interface ListenOptions {
+  /** Several threads listen on the same port (SO_REUSEPORT). */
+  readonly shared: boolean;
+  /** Permission bits of a Unix socket; undefined: what the umask leaves. */
+  readonly socketMode: number | undefined;
+  /** For tls addresses, which are refused without it. */
+  readonly tls: ServerTls | undefined;
+}
+
+export interface DialOptions {
+  readonly tls: ClientTls;
+}
+
+/** A connection that was made, and what there is to tell of it: a line each, for the user. */
+export interface Dialled {
+  readonly stream: Stream;
+  readonly details: readonly string[];
+}
+
+/** What a scheme makes of one address. */
+export interface Transport {
+  /** Throws Failure. */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Throws Failure; gives up when `signal` aborts. */
+  dial(options: DialOptions, signal: AbortSignal): Promise<Dialled>;
+}

@@ -1,0 +1,67 @@
+/** TCP: `Deno.listen` and `Deno.connect`. */
+
+import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
+import { errno, failure } from "./errors.ts";
+import type { Listener, ListenOptions, Transport } from "./stream.ts";
+
+/** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */
+const BACKLOG = 4096;
+
+export function tcp(address: NetAddress): Transport {
+  return {
+    listen: (options) => Promise.resolve(listen(address, options)),
+    dial: async (_options, signal) => ({ stream: await dial(address, signal), details: [] }),
+  };
+}
+
+function listen(address: NetAddress, { shared }: ListenOptions): Listener {
+  const listener = bind(address, shared);
+  return {
+    address: showAddress({ ...address, host: listener.addr.hostname, port: listener.addr.port }),
+    async accept() {
+      const conn = await listener.accept();
+      try {
+        tune(conn);
+      } catch (error) {
+        conn.close();
+        throw error;
+      }
+      const { hostname, port } = conn.remoteAddr;
+      return { stream: conn, peer: showPeer(hostname, port) };
+    },
+    close: () => listener.close(),
+  };
+}
+
+/** A TCP connection, for a transport on top of it too. Throws Failure. */
+export async function dial(address: NetAddress, signal: AbortSignal): Promise<Deno.TcpConn> {
+  const { host: hostname = "127.0.0.1", port } = address;
+  try {
+    const conn = await Deno.connect({ hostname, port, signal });
+    tune(conn);
+    return conn;
+  } catch (error) {
+    throw failure("connect to", showAddress({ ...address, host: hostname }), error);
+  }
+}
+
+function bind(address: NetAddress, shared: boolean): Deno.TcpListener {
+  const listen = (hostname: string) => Deno.listen({ hostname, port: address.port, tcpBacklog: BACKLOG, reusePort: shared });
+  try {
+    if (address.host !== undefined) return listen(address.host);
+    try {
+      return listen("::"); // both families: IPv4 clients show as ::ffff:a.b.c.d
+    } catch (error) {
+      if (["EADDRINUSE", "EACCES"].includes(errno(error))) throw error;
+      return listen("0.0.0.0"); // a machine without IPv6
+    }
+  } catch (error) {
+    throw failure("listen on", showAddress({ ...address, host: address.host ?? "::" }), error);
+  }
+}
+
+/** Small messages leave at once (TCP_NODELAY), and a peer that vanished is noticed in the end (SO_KEEPALIVE). */
+function tune(conn: Deno.TcpConn): void {
+  conn.setNoDelay(true);
+  conn.setKeepAlive(true);
+}
