@@ -1,15 +1,17 @@
 /** `echo connect`: one conversation, by a message, typed at a terminal, or piped. */
 
-import { type Address, showAddress } from "./cli/address.ts";
+import { showAddress, type StreamAddress } from "./cli/address.ts";
 import { printable } from "./cli/escape.ts";
 import { readLines } from "./cli/terminal.ts";
 import { showDuration, showSize } from "./cli/units.ts";
 import { Conversation, OutputClosed, type Source } from "./net/conversation.ts";
 import { Failure, reason } from "./net/errors.ts";
-import { type Stream, transports } from "./net/transport.ts";
+import type { Dialled, DialOptions } from "./net/stream.ts";
+import { transport } from "./net/transport.ts";
 
 export interface ConnectOptions {
-  readonly address: Address;
+  readonly address: StreamAddress;
+  readonly dial: DialOptions;
   /** Sent with a newline, in place of what stdin gives. */
   readonly message: string | undefined;
   /** Milliseconds, for connecting and for each wait for a reply. */
@@ -36,9 +38,10 @@ export async function connect(
   const say: Say = options.quiet ? () => {} : note;
   const where = shown(options.address);
   const begin = performance.now();
-  const stream = await dial(options, stop, say);
+  const { stream, details } = await reach(options, stop, say);
   const took = showDuration(performance.now() - begin);
   const atTerminal = options.message === undefined && Deno.stdin.isTerminal();
+  for (const detail of details) say(`${detail}\n`);
   const reply: Uint8Array[] = [];
   const conversation = new Conversation(stream, where, options.timeout, (bytes) => {
     if (!atTerminal) return writeAll(Deno.stdout, Deno.stdout.isTerminal() ? legible(bytes) : bytes);
@@ -78,8 +81,8 @@ function note(text: string): void {
 }
 
 /** With the host that is meant where none was given. */
-function shown(address: Address): string {
-  return showAddress({ host: "127.0.0.1", ...address });
+function shown(address: StreamAddress): string {
+  return showAddress(address.scheme === "unix" ? address : { host: "127.0.0.1", ...address });
 }
 
 async function finish(conversation: Conversation, say: Say): Promise<void> {
@@ -153,18 +156,18 @@ function until(stop: AbortSignal, source: Source): Source {
   };
 }
 
-async function dial(
-  { address, timeout, retry }: ConnectOptions,
+async function reach(
+  { address, dial, timeout, retry }: ConnectOptions,
   stop: AbortSignal,
   say: Say,
-): Promise<Stream> {
+): Promise<Dialled> {
   const where = shown(address);
   const deadline = performance.now() + (retry ?? 0);
   for (let tries = 1;; tries++) {
     const late = AbortSignal.timeout(timeout);
     let fault: unknown;
     try {
-      return await transports[address.scheme]!.dial(address, AbortSignal.any([stop, late]));
+      return await transport(address).dial(dial, AbortSignal.any([stop, late]));
     } catch (error) {
       fault = error;
     }

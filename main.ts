@@ -1,5 +1,5 @@
 import config from "./deno.json" with { type: "json" };
-import { type Address, DEFAULT_PORT, parseAddress } from "./cli/address.ts";
+import { DEFAULT_PORT, parseAddress, type StreamAddress } from "./cli/address.ts";
 import { commands, OVERVIEW } from "./cli/commands.ts";
 import { type Command, type Flags, help, parse } from "./cli/flags.ts";
 import { closeLog, LineWriter, openLog } from "./cli/log.ts";
@@ -27,11 +27,12 @@ async function main([name = "", ...words]: string[]): Promise<void> {
 
 async function runServe(words: string[]): Promise<void> {
   const { options, operands } = parseOrHelp(commands.serve, words);
-  const addresses: Address[] = operands.map(parseAddress);
+  const addresses = operands.map(streamAddress);
   if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
   const stderr = new LineWriter(Deno.stderr);
   const log = await openLog(options.quiet ? "warn" : options.logLevel, options.logFormat, stderr);
-  const server = new Server({ ...options, addresses }, log);
+  const listen = { shared: false, socketMode: options.socketMode, tls: undefined };
+  const server = new Server({ ...options, addresses, listen }, log);
   const { stop } = stopSignals();
   Deno.addSignalListener("SIGUSR1", () => server.report());
   try {
@@ -44,7 +45,7 @@ async function runServe(words: string[]): Promise<void> {
 async function runConnect(words: string[]): Promise<void> {
   const { options, operands } = parseOrHelp(commands.connect, words);
   const [text, ...message] = operands;
-  const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
+  const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : streamAddress(text);
   const { timeout, retry, quiet } = options;
   const { stop, interrupt } = stopSignals();
   await connect(
@@ -94,4 +95,10 @@ function exitCode(error: unknown): number {
 if (import.meta.main) {
   // The exit is explicit: a read from stdin that is still pending would keep the process alive.
   main(Deno.args).then(() => Deno.exit(0), (error) => Deno.exit(exitCode(error)));
+}
+
+function streamAddress(text: string): StreamAddress {
+  const address = parseAddress(text);
+  if (address.scheme === "udp") throw new UsageError("udp is not there yet");
+  return { ...address, scheme: address.scheme } as StreamAddress;
 }

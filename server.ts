@@ -1,16 +1,19 @@
 /** `echo serve`: listeners, the accept loop, limits, and the drain. */
 
-import type { Address } from "./cli/address.ts";
+import type { StreamAddress } from "./cli/address.ts";
 import { preview } from "./cli/escape.ts";
 import type { Fields, Log } from "./cli/log.ts";
 import { showDuration } from "./cli/units.ts";
 import { Connection, echo, type Outcome, type Surroundings } from "./net/echo.ts";
 import { isShortage, reason } from "./net/errors.ts";
-import { type Accepted, type Listener, transports } from "./net/transport.ts";
+import type { Accepted, Listener, ListenOptions, Welcome } from "./net/stream.ts";
+import { Totals } from "./net/totals.ts";
+import { transport } from "./net/transport.ts";
 import { Turns } from "./net/turns.ts";
 
 export interface ServeOptions {
-  readonly addresses: readonly Address[];
+  readonly addresses: readonly StreamAddress[];
+  readonly listen: ListenOptions;
   readonly maxClients: number;
   /** Milliseconds; undefined: a silent client may stay. */
   readonly idleTimeout: number | undefined;
@@ -31,21 +34,18 @@ export class Server {
   readonly #clock = { tick: 0 };
   readonly #tickMs: number;
   readonly #connections = new Set<Connection>();
+  readonly #totals: Totals;
   readonly #since = performance.now();
   readonly #surroundings: Surroundings;
   #onEmpty = () => {};
   readonly #refusals: Throttle;
   readonly #acceptFailures: Throttle;
   #spare = spareDescriptor();
-  #served = 0;
-  #refused = 0;
-  #failed = 0;
-  /** Of the connections that have ended. */
-  #bytes = 0;
 
-  constructor(options: ServeOptions, log: Log) {
+  constructor(options: ServeOptions, log: Log, totals = new Totals()) {
     this.#options = options;
     this.#log = log;
+    this.#totals = totals;
     this.#tickMs = Math.min(
       Math.max(Math.min(options.idleTimeout ?? Infinity, options.writeTimeout) / 20, 10),
       1000,
@@ -67,7 +67,7 @@ export class Server {
    * is called once with the addresses. Throws Failure if one of them cannot be listened on.
    */
   async run(stop: AbortSignal, listening: (addresses: string[]) => void = () => {}): Promise<void> {
-    const listeners = this.#listen();
+    const listeners = await this.#listen();
     for (const { address } of listeners) this.#log.write("listening", { address });
     listening(listeners.map(({ address }) => address));
     const sweeper = setInterval(() => this.#sweep(), this.#tickMs);
@@ -83,26 +83,31 @@ export class Server {
       this.#acceptFailures.end();
       this.#spare?.close();
     }
-    this.#log.write("stopped", this.#totals());
+    this.#log.write("stopped", this.#summary());
   }
 
   /** Logs the present state in one line. */
   report(): void {
-    this.#log.write("state", { open: this.#connections.size, ...this.#totals() });
+    for (const connection of this.#connections) this.#count(connection);
+    this.#log.write("state", { open: this.#totals.get("open"), ...this.#summary() });
   }
 
-  #totals(): Fields {
-    let bytes = this.#bytes;
-    for (const connection of this.#connections) bytes += connection.bytes;
-    const duration_ms = Math.round(performance.now() - this.#since);
-    return { served: this.#served, bytes, refused: this.#refused, failed: this.#failed, duration_ms };
+  #summary(): Fields {
+    const totals = this.#totals;
+    return {
+      served: totals.get("served"),
+      bytes: totals.get("bytes"),
+      refused: totals.get("refused"),
+      failed: totals.get("failed"),
+      duration_ms: Math.round(performance.now() - this.#since),
+    };
   }
 
-  #listen(): Listener[] {
+  async #listen(): Promise<Listener[]> {
     const listeners: Listener[] = [];
     try {
       for (const address of this.#options.addresses) {
-        listeners.push(transports[address.scheme]!.listen(address));
+        listeners.push(await transport(address).listen(this.#options.listen));
       }
     } catch (error) {
       for (const listener of listeners) listener.close();
@@ -124,19 +129,18 @@ export class Server {
         if (isShortage(error)) await this.#turnAway(listener);
         continue;
       }
-      if (this.#connections.size >= this.#options.maxClients) {
-        this.#refuse(
-          accepted,
-          `${this.#options.maxClients} clients are connected, the limit of --max-clients`,
-        );
+      if (this.#totals.add("open", 1) > this.#options.maxClients) {
+        this.#totals.add("open", -1);
+        const limit = this.#options.maxClients;
+        this.#refuse(accepted, `${limit} clients are connected, the limit of --max-clients`);
       } else {
-        this.#start(accepted);
+        this.#start(accepted, listener.welcome);
       }
     }
   }
 
   #refuse({ stream, peer }: Accepted, reason: string): void {
-    this.#refused++;
+    this.#totals.add("refused", 1);
     stream.close();
     this.#refusals.add({ peer, reason });
   }
@@ -158,14 +162,16 @@ export class Server {
   }
 
   /** Hands the connection to a task of its own, which closes it. */
-  #start(accepted: Accepted): void {
-    const connection = new Connection(++this.#served, accepted, this.#clock.tick);
-    const { id: client, peer } = connection;
+  #start(accepted: Accepted, welcome: Welcome | undefined): void {
+    const connection = new Connection(this.#totals.add("served", 1), accepted, this.#clock.tick);
     this.#connections.add(connection);
-    this.#log.write("connected", { client, peer, open: this.#connections.size });
-    echo(connection, this.#surroundings).then(
+    const task = welcome === undefined
+      ? this.#attend(connection)
+      : this.#welcome(connection, accepted, welcome);
+    task.then(
       (outcome) => this.#ended(connection, outcome),
       (error) => {
+        const { id: client, peer } = connection;
         this.#log.write("fault", { client, peer, reason: reason(error) });
         this.#log.write("stack", { client, text: String(error instanceof Error ? error.stack : error) });
         this.#ended(connection, { reason: "a defect of echo", failed: true });
@@ -173,12 +179,33 @@ export class Server {
     );
   }
 
+  async #welcome(connection: Connection, accepted: Accepted, welcome: Welcome): Promise<Outcome> {
+    connection.phase = "arriving";
+    try {
+      connection.accept(await welcome(accepted));
+    } catch (error) {
+      if (connection.cut === undefined) connection.stream.close();
+      return connection.failed(error);
+    }
+    return await this.#attend(connection);
+  }
+
+  #attend(connection: Connection): Promise<Outcome> {
+    this.#log.write("connected", {
+      client: connection.id,
+      peer: connection.peer,
+      open: this.#totals.get("open"),
+    });
+    return echo(connection, this.#surroundings);
+  }
+
   #ended(connection: Connection, { reason, failed }: Outcome): void {
     const { id: client, peer, bytes, lost, since } = connection;
     this.#connections.delete(connection);
-    this.#bytes += bytes;
-    if (failed) this.#failed++;
-    this.#log.write("disconnected", {
+    this.#totals.add("open", -1);
+    this.#count(connection);
+    if (failed) this.#totals.add("failed", 1);
+    this.#log.write(connection.phase === "arriving" ? "rejected" : "disconnected", {
       client,
       peer,
       reason: lost > 0 ? `${reason}, ${lost} bytes came too late to be echoed` : reason,
@@ -186,6 +213,12 @@ export class Server {
       bytes,
     });
     if (this.#connections.size === 0) this.#onEmpty();
+  }
+
+  /** Adds to the totals what the connection has echoed since the last time. */
+  #count(connection: Connection): void {
+    this.#totals.add("bytes", connection.bytes - connection.counted);
+    connection.counted = connection.bytes;
   }
 
   /** One pass over all connections instead of a timer for each, which would cost a fifth of the speed. */

@@ -2,9 +2,11 @@
 
 import { type Command, type Flags, option, optional, toggle } from "./flags.ts";
 import { LEVELS } from "./log.ts";
-import { count, duration, oneOf } from "./units.ts";
+import { count, duration, mode, oneOf } from "./units.ts";
 
-const ADDRESS = "ADDRESS is [tcp://]host[:port], :port, a port, or [v6]:port; the default port is 8890.";
+const ADDRESS =
+  "ADDRESS is [SCHEME://]host[:port], :port, a port, [v6]:port, or unix:/path; the default port is 8890.";
+const SCHEMES = "SCHEME is tcp (the default), tls or udp.";
 const EXIT_CODES =
   "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
 
@@ -22,6 +24,12 @@ const serveFlags = {
     duration,
     "60s",
     "cut off a client that sends and does not read",
+  ),
+  socketMode: optional(
+    "socket-mode",
+    "MODE",
+    mode,
+    "permissions of a Unix socket, in octal (default: the umask's)",
   ),
   drain: option("drain", "D", duration, "5s", "how long clients may take to finish at the stop"),
   logLevel: option("log-level", "L", oneOf(...LEVELS), "info", `${LEVELS.join(", ")}; messages are info`),
@@ -42,6 +50,7 @@ const serve: Command<typeof serveFlags> = {
   flags: serveFlags,
   notes: [
     ADDRESS,
+    SCHEMES,
     "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR1 logs the present state;",
     "USR2 does nothing.",
     "D is a duration: 250ms, 5s, 2m, 1h; a bare number is seconds. N may end in k or M.",
@@ -60,7 +69,8 @@ const connect: Command<typeof connectFlags> = {
     "Sends a MESSAGE, lines typed at the terminal, or all of a piped stdin, and checks that it comes back.",
   flags: connectFlags,
   notes: [
-    `${ADDRESS} The default host is 127.0.0.1.`,
+    ADDRESS,
+    `${SCHEMES} The default host is 127.0.0.1.`,
     "A MESSAGE that begins with - goes after --.",
     EXIT_CODES,
     "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130; USR1, USR2: nothing.",

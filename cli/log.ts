@@ -58,6 +58,12 @@ export const EVENTS = {
         showSize(f.bytes ?? 0)
       } echoed`,
   },
+  rejected: {
+    level: "info",
+    meaning:
+      "a client was closed before it was served, for `reason`: its TLS handshake or PROXY header failed",
+    say: (f) => `#${f.client} rejected ${f.peer}: ${f.reason}`,
+  },
   refused: {
     level: "warn",
     meaning: "a client was turned away for `reason`; at most one line a second, `count` since the last",

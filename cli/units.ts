@@ -39,6 +39,12 @@ export function count(text: string): number {
   return n;
 }
 
+/** Permission bits in octal, as chmod(1) takes them: `660`, `0660`. */
+export function mode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new UsageError(`"${text}" is not a mode; try 0660 (octal)`);
+  return parseInt(text, 8);
+}
+
 /** One of the given words. */
 export function oneOf<T extends string>(...words: T[]): (text: string) => T {
   return (text) => {

@@ -1,6 +1,6 @@
 /** One connection's task: whatever arrives goes back. */
 
-import { errno, reason } from "./errors.ts";
+import { errno, Failure, reason } from "./errors.ts";
 import type { Accepted, Stream } from "./stream.ts";
 import type { Turns } from "./turns.ts";
 
@@ -10,13 +10,22 @@ const LARGEST_BUFFER = 256 << 10;
 const BUFFER_STEP = 8;
 
 /** What happens to a connection at the moment. */
-export type Phase = "reading" | "writing" | "draining";
+export type Phase = "arriving" | "reading" | "writing";
+
+/** How a connection ended. */
+export interface Outcome {
+  readonly reason: string;
+  readonly failed: boolean;
+}
+
+const LEFT: Outcome = { reason: "closed by the client", failed: false };
+const STOPPED: Outcome = { reason: "the server stopped", failed: false };
 
 /** One open connection, as its task and the server's sweep share it. */
 export class Connection {
   readonly id: number;
-  readonly peer: string;
-  readonly stream: Stream;
+  peer: string;
+  stream: Stream;
   /** performance.now() at the start. */
   readonly since: number;
   phase: Phase = "reading";
@@ -24,6 +33,8 @@ export class Connection {
   tick: number;
   /** Bytes sent back. */
   bytes = 0;
+  /** How many of them the server's totals have. */
+  counted = 0;
   /** Bytes that arrived and were not sent back. */
   lost = 0;
   /** How it ended, when it was closed from outside its task. */
@@ -39,6 +50,19 @@ export class Connection {
     this.since = performance.now();
   }
 
+  /** What the welcome made of it: a TLS stream, the address that a proxy told. */
+  accept({ stream, peer }: Accepted): void {
+    this.stream = stream;
+    this.peer = peer;
+  }
+
+  /** The outcome that this error stands for; a defect of our own is thrown again. */
+  failed(error: unknown): Outcome {
+    if (this.cut !== undefined) return this.cut;
+    if (errno(error) === "" && !(error instanceof Failure)) throw error;
+    return { reason: reason(error), failed: true };
+  }
+
   /** Closes the connection from outside its task, which then ends with this outcome. */
   abort(reason: string, failed: boolean): void {
     if (this.cut !== undefined) return;
@@ -50,6 +74,7 @@ export class Connection {
   stop(): void {
     if (this.stopping) return;
     this.stopping = true;
+    if (this.phase === "arriving") this.abort(STOPPED.reason, STOPPED.failed);
     if (this.phase === "reading") this.stream.closeWrite().catch(() => {}); // the pending read tells why
   }
 }
@@ -62,15 +87,6 @@ export interface Surroundings {
   /** Told of each message before it goes back, when somebody wants to know. */
   readonly onMessage: ((connection: Connection, message: Uint8Array) => void) | undefined;
 }
-
-/** How a connection ended. */
-export interface Outcome {
-  readonly reason: string;
-  readonly failed: boolean;
-}
-
-const LEFT: Outcome = { reason: "closed by the client", failed: false };
-const STOPPED: Outcome = { reason: "the server stopped", failed: false };
 
 /**
  * Echoes until the peer half-closes, then closes. It is the owner of the stream: whatever happens, it is closed
@@ -108,9 +124,7 @@ export async function echo(
     }
     return connection.stopping ? STOPPED : LEFT;
   } catch (error) {
-    if (connection.cut !== undefined) return connection.cut;
-    if (errno(error) === "") throw error;
-    return { reason: reason(error), failed: true };
+    return connection.failed(error);
   } finally {
     turns.leave();
     if (connection.cut === undefined) stream.close();

@@ -46,7 +46,8 @@ export async function dial(address: NetAddress, signal: AbortSignal): Promise<De
 }
 
 function bind(address: NetAddress, shared: boolean): Deno.TcpListener {
-  const listen = (hostname: string) => Deno.listen({ hostname, port: address.port, tcpBacklog: BACKLOG, reusePort: shared });
+  const listen = (hostname: string) =>
+    Deno.listen({ hostname, port: address.port, tcpBacklog: BACKLOG, reusePort: shared });
   try {
     if (address.host !== undefined) return listen(address.host);
     try {

@@ -72,7 +72,9 @@ async function clear(path: string): Promise<void> {
   const file = lstat(path);
   if (file === undefined) return;
   if (!file.isSocket) {
-    throw new Failure(`cannot listen on unix:${path}: there is a file that is no socket; remove it, or take another path`);
+    throw new Failure(
+      `cannot listen on unix:${path}: there is a file that is no socket; remove it, or take another path`,
+    );
   }
   try {
     (await Deno.connect({ transport: "unix", path })).close();
