@@ -49,7 +49,14 @@ async function runConnect(words: string[]): Promise<void> {
   const { timeout, retry, quiet } = options;
   const { stop, interrupt } = stopSignals();
   await connect(
-    { address, message: message.length > 0 ? message.join(" ") : undefined, timeout, retry, quiet },
+    {
+      address,
+      dial: { tls: { insecure: false } },
+      message: message.length > 0 ? message.join(" ") : undefined,
+      timeout,
+      retry,
+      quiet,
+    },
     stop,
     interrupt,
   );
