@@ -7,7 +7,9 @@ import { UsageError } from "./cli/units.ts";
 import { connect } from "./client.ts";
 import { OutputClosed } from "./net/conversation.ts";
 import { Failure } from "./net/errors.ts";
+import { Totals } from "./net/totals.ts";
 import { Server } from "./server.ts";
+import { Crew } from "./workers.ts";
 
 /** How long the last log lines may take to be written. */
 const FLUSH_MS = 500;
@@ -30,13 +32,29 @@ async function runServe(words: string[]): Promise<void> {
   const addresses = operands.map(streamAddress);
   if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
   const stderr = new LineWriter(Deno.stderr);
-  const log = await openLog(options.quiet ? "warn" : options.logLevel, options.logFormat, stderr);
+  const level = options.quiet ? "warn" : options.logLevel;
+  const log = await openLog(level, options.logFormat, stderr);
   const listen = { shared: false, socketMode: options.socketMode, tls: undefined };
-  const server = new Server({ ...options, addresses, listen }, log);
+  const totals = new Totals(Totals.memory(options.workers));
+  const settings = { ...options, addresses, listen };
+  const logging = { level, format: options.logFormat };
+  const service = options.workers === 1
+    ? new Server(settings, log, totals)
+    : new Crew(settings, options.workers, totals, log, stderr, logging);
   const { stop } = stopSignals();
-  Deno.addSignalListener("SIGUSR1", () => server.report());
+  Deno.addSignalListener("SIGUSR1", async () => {
+    await service.count();
+    log.write("state", { ...totals.summary(), threads: totals.threads });
+  });
+  stop.addEventListener("abort", () => {
+    log.write("stopping", { reason: String(stop.reason), open: totals.get("open") });
+  });
   try {
-    await server.run(stop);
+    await service.run(
+      stop,
+      (addresses) => addresses.forEach((address) => log.write("listening", { address })),
+    );
+    log.write("stopped", totals.summary());
   } finally {
     await closeLog(stderr, FLUSH_MS);
   }

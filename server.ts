@@ -27,22 +27,32 @@ const SETTLE_MS = 100;
 const SHORTAGE_PAUSE_MS = 100;
 const WARN_INTERVAL_MS = 1000;
 
+/** What serves, on one thread or on several. */
+export interface Service {
+  /**
+   * Serves until `stop` aborts; then drains and resolves. `listening` is called once, with the addresses. Throws
+   * Failure if one of them cannot be listened on.
+   */
+  run(stop: AbortSignal, listening: (addresses: string[]) => void): Promise<void>;
+  /** Brings the totals up to date: a connection adds its bytes when it ends. */
+  count(): Promise<void>;
+}
+
 /** One server, from its listeners to its last connection. */
-export class Server {
+export class Server implements Service {
   readonly #options: ServeOptions;
   readonly #log: Log;
   readonly #clock = { tick: 0 };
   readonly #tickMs: number;
   readonly #connections = new Set<Connection>();
   readonly #totals: Totals;
-  readonly #since = performance.now();
   readonly #surroundings: Surroundings;
   #onEmpty = () => {};
   readonly #refusals: Throttle;
   readonly #acceptFailures: Throttle;
   #spare = spareDescriptor();
 
-  constructor(options: ServeOptions, log: Log, totals = new Totals()) {
+  constructor(options: ServeOptions, log: Log, totals: Totals) {
     this.#options = options;
     this.#log = log;
     this.#totals = totals;
@@ -62,13 +72,8 @@ export class Server {
     };
   }
 
-  /**
-   * Serves until `stop` aborts, with the name of the signal as its reason; then drains and resolves. `listening`
-   * is called once with the addresses. Throws Failure if one of them cannot be listened on.
-   */
-  async run(stop: AbortSignal, listening: (addresses: string[]) => void = () => {}): Promise<void> {
+  async run(stop: AbortSignal, listening: (addresses: string[]) => void): Promise<void> {
     const listeners = await this.#listen();
-    for (const { address } of listeners) this.#log.write("listening", { address });
     listening(listeners.map(({ address }) => address));
     const sweeper = setInterval(() => this.#sweep(), this.#tickMs);
     const close = () => listeners.forEach((listener) => listener.close());
@@ -76,31 +81,18 @@ export class Server {
     if (stop.aborted) close();
     try {
       await Promise.all(listeners.map((listener) => this.#acceptAll(listener, stop)));
-      await this.#drain(String(stop.reason));
+      await this.#drain();
     } finally {
       clearInterval(sweeper);
       this.#refusals.end();
       this.#acceptFailures.end();
       this.#spare?.close();
     }
-    this.#log.write("stopped", this.#summary());
   }
 
-  /** Logs the present state in one line. */
-  report(): void {
+  count(): Promise<void> {
     for (const connection of this.#connections) this.#count(connection);
-    this.#log.write("state", { open: this.#totals.get("open"), ...this.#summary() });
-  }
-
-  #summary(): Fields {
-    const totals = this.#totals;
-    return {
-      served: totals.get("served"),
-      bytes: totals.get("bytes"),
-      refused: totals.get("refused"),
-      failed: totals.get("failed"),
-      duration_ms: Math.round(performance.now() - this.#since),
-    };
+    return Promise.resolve();
   }
 
   async #listen(): Promise<Listener[]> {
@@ -237,8 +229,7 @@ export class Server {
     }
   }
 
-  async #drain(signal: string): Promise<void> {
-    this.#log.write("stopping", { reason: signal, open: this.#connections.size });
+  async #drain(): Promise<void> {
     const { drain } = this.#options;
     const timers = [
       setTimeout(

@@ -51,6 +51,11 @@ export function showPeer(host: string, port: number): string {
   return `${showHost(host.replace(/^::ffff:(?=\d+\.)/i, ""))}:${port}`;
 }
 
+/** The host in what `showPeer` made. */
+export function hostOf(peer: string): string {
+  return peer.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+}
+
 function socketPath(path: string, text: string): string {
   const bytes = new TextEncoder().encode(path).length;
   if (path === "" || path.includes("\0")) wrong(text, "a Unix socket is written unix:/path");

@@ -10,6 +10,10 @@ const SCHEMES = "SCHEME is tcp (the default), tls or udp.";
 const EXIT_CODES =
   "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
 
+function workers(text: string): number {
+  return text === "auto" ? navigator.hardwareConcurrency : count(text);
+}
+
 const serveFlags = {
   maxClients: option("max-clients", "N", count, "10k", "clients served at once; a surplus one is closed"),
   idleTimeout: optional(
@@ -32,6 +36,7 @@ const serveFlags = {
     "permissions of a Unix socket, in octal (default: the umask's)",
   ),
   drain: option("drain", "D", duration, "5s", "how long clients may take to finish at the stop"),
+  workers: option("workers", "N", workers, "1", "threads that accept on the same ports; auto: one a core"),
   logLevel: option("log-level", "L", oneOf(...LEVELS), "info", `${LEVELS.join(", ")}; messages are info`),
   logFormat: option("log-format", "F", oneOf("text", "json"), "text", "text, or json: one object a line"),
   quiet: toggle("quiet", "q", "as --log-level warn: for load"),

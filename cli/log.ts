@@ -19,6 +19,7 @@ export interface Fields {
   readonly served?: number;
   readonly refused?: number;
   readonly failed?: number;
+  readonly threads?: readonly number[];
   readonly count?: number;
   readonly duration_ms?: number;
 }
@@ -77,8 +78,8 @@ export const EVENTS = {
   },
   state: {
     level: "warn",
-    meaning: "the answer to SIGUSR1: clients `open` now, and the totals since the start",
-    say: (f) => `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open, ${totals(f)}`,
+    meaning: "the answer to SIGUSR1: clients `open` now, in all and by `threads`, and the totals since the start",
+    say: (f) => `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open (${f.threads?.join(" + ")}), ${totals(f)}`,
   },
   stopping: {
     level: "info",
@@ -94,6 +95,12 @@ export const EVENTS = {
     level: "warn",
     meaning: "`count` log lines were lost: stderr was not read in time, or could not be written",
     say: (f) => `${f.count} log lines were dropped: stderr was not read in time, or could not be written`,
+  },
+  worker_died: {
+    level: "error",
+    meaning:
+      "a thread of --workers died for `reason`, and its `count` connections with it; it is started again",
+    say: (f) => `a worker died, and ${f.count} connections with it: ${f.reason}`,
   },
   fault: {
     level: "error",

@@ -45,8 +45,19 @@ export interface ListenOptions {
   readonly tls: ServerTls | undefined;
 }
 
+/** One end of a TCP connection; `Deno.NetAddr` is one. */
+export interface Endpoint {
+  /** An IP address; a v6 address without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Makes the bytes that go before everything else, a TLS handshake too, from the two ends of the connection. */
+export type Preamble = (local: Endpoint, remote: Endpoint) => Uint8Array;
+
 export interface DialOptions {
   readonly tls: ClientTls;
+  readonly preamble: Preamble | undefined;
 }
 
 /** A connection that was made, and what there is to tell of it: a line each, for the user. */

@@ -2,7 +2,7 @@
 
 import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
 import { errno, failure } from "./errors.ts";
-import type { Listener, ListenOptions, Transport } from "./stream.ts";
+import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */
 const BACKLOG = 4096;
@@ -10,7 +10,7 @@ const BACKLOG = 4096;
 export function tcp(address: NetAddress): Transport {
   return {
     listen: (options) => Promise.resolve(listen(address, options)),
-    dial: async (_options, signal) => ({ stream: await dial(address, signal), details: [] }),
+    dial: async ({ preamble }, signal) => ({ stream: await dial(address, preamble, signal), details: [] }),
   };
 }
 
@@ -33,13 +33,24 @@ function listen(address: NetAddress, { shared }: ListenOptions): Listener {
   };
 }
 
-/** A TCP connection, for a transport on top of it too. Throws Failure. */
-export async function dial(address: NetAddress, signal: AbortSignal): Promise<Deno.TcpConn> {
+/** A TCP connection on which the preamble is sent, for a transport on top of it too. Throws Failure. */
+export async function dial(
+  address: NetAddress,
+  preamble: Preamble | undefined,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
   const { host: hostname = "127.0.0.1", port } = address;
   try {
     const conn = await Deno.connect({ hostname, port, signal });
-    tune(conn);
-    return conn;
+    try {
+      tune(conn);
+      const bytes = preamble?.(conn.localAddr, conn.remoteAddr) ?? new Uint8Array();
+      for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+      return conn;
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
   } catch (error) {
     throw failure("connect to", showAddress({ ...address, host: hostname }), error);
   }

@@ -1,13 +1,23 @@
 const FIELDS = ["served", "open", "refused", "failed", "bytes", "datagrams"] as const;
 export type Total = typeof FIELDS[number];
 
-/** The server's counters since its start. They live in shared memory, so that all its threads count together. */
+/**
+ * The server's counters since its start. They live in shared memory, so that all its threads count together;
+ * each thread also has a count of its own of the connections it has open, for the day it dies with them.
+ */
 export class Totals {
+  readonly #since = performance.now();
   readonly #cells: BigInt64Array;
+  readonly #mine: number;
 
-  /** Those of another thread, or new ones. */
-  constructor(readonly memory = new SharedArrayBuffer(FIELDS.length * BigInt64Array.BYTES_PER_ELEMENT)) {
+  /** `memory` is that of another thread, or new; `thread` counts from 0. */
+  constructor(readonly memory = Totals.memory(1), thread = 0) {
     this.#cells = new BigInt64Array(memory);
+    this.#mine = FIELDS.length + thread;
+  }
+
+  static memory(threads: number): SharedArrayBuffer {
+    return new SharedArrayBuffer((FIELDS.length + threads) * BigInt64Array.BYTES_PER_ELEMENT);
   }
 
   get(total: Total): number {
@@ -16,6 +26,29 @@ export class Totals {
 
   /** Returns the new value. */
   add(total: Total, n: number): number {
+    if (total === "open") Atomics.add(this.#cells, this.#mine, BigInt(n));
     return Number(Atomics.add(this.#cells, FIELDS.indexOf(total), BigInt(n))) + n;
+  }
+
+  /** Open connections of each thread. */
+  get threads(): number[] {
+    return Array.from(this.#cells.subarray(FIELDS.length), Number);
+  }
+
+  /** All of them, by name, and the milliseconds since the start. */
+  summary(): Record<Total | "duration_ms", number> {
+    const counts = Object.fromEntries(FIELDS.map((total) => [total, this.get(total)])) as Record<
+      Total,
+      number
+    >;
+    return { ...counts, duration_ms: Math.round(performance.now() - this.#since) };
+  }
+
+  /** The thread is dead, and its connections with it: they are failed. Returns how many they were. */
+  bury(): number {
+    const lost = Number(Atomics.load(this.#cells, this.#mine));
+    this.add("open", -lost);
+    this.add("failed", lost);
+    return lost;
   }
 }

@@ -1,0 +1,15 @@
+/** The worker of `echo serve --workers`, of which thread 1 dies when the test counts a refusal. */
+
+import "../worker.ts";
+import { Totals } from "../net/totals.ts";
+import type { Start } from "../workers.ts";
+
+self.addEventListener("message", ({ data }: MessageEvent<Start>) => {
+  if (data.thread !== 1) return;
+  const totals = new Totals(data.memory, data.thread);
+  setInterval(() => {
+    if (totals.get("refused") === 0) return;
+    totals.add("refused", -1);
+    throw new Error("the test said so");
+  }, 5);
+});

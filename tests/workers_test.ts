@@ -1,0 +1,103 @@
+import { assert, assertEquals } from "@std/assert";
+import { type EventName, type Fields, LineWriter } from "../cli/log.ts";
+import { Totals } from "../net/totals.ts";
+import { Crew } from "../workers.ts";
+import { readUpTo, roundTrip, ServerProcess, within } from "./helpers.ts";
+
+Deno.test("two workers share the connections of one port evenly, and no id is used twice", async () => {
+  await using server = await ServerProcess.start(["--workers", "2"]);
+  const conns = await Promise.all(Array.from({ length: 1000 }, () => server.connect()));
+  for (const conn of conns) assertEquals(await roundTrip(conn, "hi"), "hi");
+  server.kill("SIGUSR1");
+  await server.log.with('"state"');
+  const { open, served, bytes, threads } = server.log.events("state")[0] as unknown as Required<Fields>;
+  assertEquals([open, served, bytes], [1000, 1000, 2000]);
+  for (const share of threads) assert(Math.abs(share - 500) <= 100, `the shares are ${threads}`);
+  assertEquals(new Set(server.log.events("connected").map(({ client }) => client)).size, 1000);
+  for (const conn of conns) conn.close();
+  assertEquals(await server.stop(), 0);
+});
+
+Deno.test("the limit of clients holds for all workers together", async () => {
+  await using server = await ServerProcess.start(["--workers", "2", "--max-clients", "10"]);
+  const conns = await Promise.all(Array.from({ length: 15 }, () => server.connect()));
+  const served = await Promise.all(conns.map(async (conn) => {
+    try {
+      return await roundTrip(conn, "hi") === "hi";
+    } catch {
+      return false; // closed at once, which may be a reset
+    }
+  }));
+  assertEquals(served.filter((yes) => yes).length, 10);
+  for (const conn of conns) conn.close();
+  assertEquals(await server.stop(), 0);
+});
+
+Deno.test("a stop drains the clients of all workers, and the summary counts them all", async () => {
+  await using server = await ServerProcess.start(["--workers", "2"]);
+  const conns = await Promise.all(Array.from({ length: 20 }, () => server.connect()));
+  for (const conn of conns) assertEquals(await roundTrip(conn, "hello"), "hello");
+  server.kill("SIGTERM");
+  await Promise.all(conns.map(async (conn) => {
+    assertEquals((await readUpTo(conn, 1)).length, 0); // half-closed by the server
+    conn.close();
+  }));
+  const { code } = await within(10_000, "the end", server.status);
+  assertEquals(code, 0);
+  await server.log.ended;
+  const { served, bytes, open, failed } = server.log.events("stopped")[0]!;
+  assertEquals([served, bytes, open, failed], [20, 100, 0, 0]);
+});
+
+Deno.test("a worker that dies is logged, its clients are lost and counted, and it is started again", async () => {
+  const events: [EventName, Fields][] = [];
+  let died = Promise.withResolvers<Fields>();
+  const log = {
+    wants: () => true,
+    write(event: EventName, fields: Fields) {
+      events.push([event, fields]);
+      if (event === "worker_died") died.resolve(fields);
+    },
+  };
+  const totals = new Totals(Totals.memory(2));
+  const options = {
+    addresses: [{ scheme: "tcp", host: "127.0.0.1", port: 0 }] as const,
+    listen: { shared: false, socketMode: undefined, tls: undefined },
+    maxClients: 100,
+    idleTimeout: undefined,
+    writeTimeout: 60_000,
+    drain: 1000,
+  };
+  const out = new LineWriter({ write: (bytes) => Promise.resolve(bytes.length) });
+  const module = new URL("./crashing_worker.ts", import.meta.url);
+  const crew = new Crew(options, 2, totals, log, out, { level: "warn", format: "json" }, module);
+  const stop = new AbortController();
+  const listening = Promise.withResolvers<string[]>();
+  const ended = crew.run(stop.signal, listening.resolve);
+  const port = Number(/\d+$/.exec((await listening.promise)[0]!)![0]);
+  const connect = () => Deno.connect({ hostname: "127.0.0.1", port });
+  try {
+    const conns = await Promise.all(Array.from({ length: 40 }, connect));
+    for (const conn of conns) assertEquals(await roundTrip(conn, "hi"), "hi");
+    const lost = totals.threads[1]!;
+    totals.add("refused", 1);
+    assertEquals((await within(5000, "the news of the death", died.promise)).count, lost);
+    assertEquals([totals.get("open"), totals.get("failed")], [40 - lost, lost]);
+    for (const conn of conns) conn.close();
+
+    // Started again, it takes its share: with 20 connections at a time it cannot miss them for long.
+    died = Promise.withResolvers();
+    const share = async () => {
+      while (totals.threads[1] === 0) {
+        const more = await Promise.all(Array.from({ length: 20 }, connect));
+        for (const conn of more) assertEquals(await roundTrip(conn, "hi"), "hi");
+        if (totals.threads[1] === 0) { for (const conn of more.splice(0)) conn.close(); }
+        else for (const conn of more) conn.close();
+      }
+    };
+    await within(10_000, "a connection of the new worker", share());
+  } finally {
+    stop.abort("the test");
+    await ended;
+  }
+});
