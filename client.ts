@@ -1,16 +1,17 @@
 /** `echo connect`: one conversation, by a message, typed at a terminal, or piped. */
 
-import { showAddress, type StreamAddress } from "./cli/address.ts";
+import { type Address, showAddress, type StreamAddress } from "./cli/address.ts";
 import { printable } from "./cli/escape.ts";
 import { readLines } from "./cli/terminal.ts";
 import { showDuration, showSize } from "./cli/units.ts";
-import { Conversation, OutputClosed, type Source } from "./net/conversation.ts";
+import { Conversation, type Dialogue, OutputClosed, type Source } from "./net/conversation.ts";
+import { DatagramConversation } from "./net/datagram_client.ts";
 import { Failure, reason } from "./net/errors.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
 import { transport } from "./net/transport.ts";
 
 export interface ConnectOptions {
-  readonly address: StreamAddress;
+  readonly address: Address;
   readonly dial: DialOptions;
   /** Sent with a newline, in place of what stdin gives. */
   readonly message: string | undefined;
@@ -18,6 +19,8 @@ export interface ConnectOptions {
   readonly timeout: number;
   /** Milliseconds to go on trying to connect; undefined: one try. */
   readonly retry: number | undefined;
+  /** Bytes in a datagram at most, where a pipe is sent by datagrams. */
+  readonly size: number;
   readonly quiet: boolean;
 }
 
@@ -36,18 +39,16 @@ export async function connect(
   interrupt: () => void,
 ): Promise<void> {
   const say: Say = options.quiet ? () => {} : note;
-  const where = shown(options.address);
   const begin = performance.now();
-  const { stream, details } = await reach(options, stop, say);
-  const took = showDuration(performance.now() - begin);
   const atTerminal = options.message === undefined && Deno.stdin.isTerminal();
-  for (const detail of details) say(`${detail}\n`);
   const reply: Uint8Array[] = [];
-  const conversation = new Conversation(stream, where, options.timeout, (bytes) => {
+  const deliver = (bytes: Uint8Array) => {
     if (!atTerminal) return writeAll(Deno.stdout, Deno.stdout.isTerminal() ? legible(bytes) : bytes);
     reply.push(bytes.slice());
     return Promise.resolve();
-  });
+  };
+  const { conversation, opening, details } = await open(options, deliver, stop, say);
+  for (const detail of details) say(`${detail}\n`);
   const session = new AbortController();
   stop.addEventListener("abort", () => session.abort(), { once: true });
   try {
@@ -55,21 +56,54 @@ export async function connect(
       stop.addEventListener("abort", () => conversation.interrupt(String(stop.reason)), { once: true });
       const ms = await conversation.during(conversation.exchange(encoder.encode(`${options.message}\n`)));
       await finish(conversation, say);
-      say(`${showSize(conversation.bytes)} there and back in ${showDuration(ms)}\n`);
+      if (ms !== undefined) {
+        say(`${thereAndBack(conversation)} in ${showDuration(ms)}${conversation.summary}\n`);
+      }
     } else if (atTerminal) {
-      say(`connected to ${where} in ${took}; "exit" or Ctrl-D leaves\n`);
-      await conversation.during(typed(conversation, reply, say, session.signal, interrupt));
+      say(`${opening}; "exit" or Ctrl-D leaves\n`);
+      await conversation.during(typed(conversation, reply, options.timeout, say, session.signal, interrupt));
     } else {
       await conversation.during(conversation.send(until(stop, Deno.stdin)));
       await finish(conversation, say);
       const ms = performance.now() - begin;
       const speed = `${showSize(Math.round(conversation.bytes / ms * 1000))}/s`;
-      say(`${showSize(conversation.bytes)} there and back in ${showDuration(ms)} (${speed})\n`);
+      say(`${thereAndBack(conversation)} in ${showDuration(ms)} (${speed})${conversation.summary}\n`);
     }
+    if (conversation.fault !== undefined) throw conversation.fault;
   } finally {
     session.abort();
     conversation.close();
   }
+}
+
+/** A conversation that can begin, and how that is told to who sits at the terminal. */
+interface Opened {
+  readonly conversation: Dialogue;
+  readonly opening: string;
+  readonly details: readonly string[];
+}
+
+async function open(
+  options: ConnectOptions,
+  deliver: (bytes: Uint8Array) => Promise<void>,
+  stop: AbortSignal,
+  say: Say,
+): Promise<Opened> {
+  const { address, timeout } = options;
+  const where = shown(address);
+  if (address.scheme === "udp") {
+    const limit = AbortSignal.any([stop, AbortSignal.timeout(timeout)]);
+    const conversation = await DatagramConversation.open(address, options, deliver, limit);
+    return { conversation, opening: `to ${where}, a datagram a line (UDP has no connection)`, details: [] };
+  }
+  const begin = performance.now();
+  const { stream, details } = await reach({ ...options, address }, stop, say);
+  const opening = `connected to ${where} in ${showDuration(performance.now() - begin)}`;
+  return { conversation: new Conversation(stream, where, timeout, deliver), opening, details };
+}
+
+function thereAndBack({ bytes }: Dialogue): string {
+  return `${showSize(bytes)} there and back`;
 }
 
 type Say = (text: string) => void;
@@ -81,19 +115,20 @@ function note(text: string): void {
 }
 
 /** With the host that is meant where none was given. */
-function shown(address: StreamAddress): string {
+function shown(address: Address): string {
   return showAddress(address.scheme === "unix" ? address : { host: "127.0.0.1", ...address });
 }
 
-async function finish(conversation: Conversation, say: Say): Promise<void> {
+async function finish(conversation: Dialogue, say: Say): Promise<void> {
   if (await conversation.during(conversation.finish())) return;
   say("note: all came back, but the other end keeps the connection open after our half-close\n");
 }
 
 /** The session at a terminal: each line is sent, what came back is shown with its round-trip time. */
 async function typed(
-  conversation: Conversation,
+  conversation: Dialogue,
   reply: Uint8Array[],
+  timeout: number,
   say: Say,
   stop: AbortSignal,
   interrupt: () => void,
@@ -102,6 +137,10 @@ async function typed(
   await readLines("> ", stop, interrupt, async (line) => {
     if (line === "exit") return false;
     const ms = await conversation.during(conversation.exchange(encoder.encode(`${line}\n`)));
+    if (ms === undefined) {
+      say(`no reply within ${showDuration(timeout)}\n`);
+      return true;
+    }
     trips.push(ms);
     say(`${showDuration(ms)}  `);
     await writeAll(Deno.stdout, replyLine(reply.splice(0)));
@@ -112,8 +151,8 @@ async function typed(
   const figures = [Math.min(...trips), sum / trips.length, Math.max(...trips)].map((ms) => ms.toFixed(3))
     .join("/");
   const lines = trips.length === 1 ? "1 line" : `${trips.length} lines`;
-  say(`${lines}, ${showSize(conversation.bytes)} there and back`);
-  say(trips.length === 0 ? "\n" : `; round trip min/avg/max = ${figures} ms\n`);
+  const trip = trips.length === 0 ? "" : `; round trip min/avg/max = ${figures} ms`;
+  say(`${lines}, ${thereAndBack(conversation)}${trip}${conversation.summary}\n`);
 }
 
 /** A reply as it is for a file, or as one line that is safe to look at for a terminal. */
@@ -157,7 +196,7 @@ function until(stop: AbortSignal, source: Source): Source {
 }
 
 async function reach(
-  { address, dial, timeout, retry }: ConnectOptions,
+  { address, dial, timeout, retry }: ConnectOptions & { readonly address: StreamAddress },
   stop: AbortSignal,
   say: Say,
 ): Promise<Dialled> {

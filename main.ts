@@ -1,14 +1,18 @@
 import config from "./deno.json" with { type: "json" };
-import { DEFAULT_PORT, parseAddress, type StreamAddress } from "./cli/address.ts";
+import { DEFAULT_PORT, parseAddress } from "./cli/address.ts";
+import { checkDatagrams, checkProxyClient, checkProxyServer, checkTls } from "./cli/checks.ts";
 import { commands, OVERVIEW } from "./cli/commands.ts";
 import { type Command, type Flags, help, parse } from "./cli/flags.ts";
-import { closeLog, LineWriter, openLog } from "./cli/log.ts";
+import { closeLog, LineWriter, type Log, openLog } from "./cli/log.ts";
 import { UsageError } from "./cli/units.ts";
 import { connect } from "./client.ts";
 import { OutputClosed } from "./net/conversation.ts";
-import { Failure } from "./net/errors.ts";
+import { USUAL_DATAGRAM } from "./net/datagram_client.ts";
+import { Failure, reason } from "./net/errors.ts";
+import { encodeHeader } from "./net/proxy_protocol.ts";
+import { HAS_NODE_TLS, readClientTls, serverTlsReader, type TlsReader } from "./net/tls.ts";
 import { Totals } from "./net/totals.ts";
-import { Server } from "./server.ts";
+import { Server, type Service } from "./server.ts";
 import { Crew } from "./workers.ts";
 
 /** How long the last log lines may take to be written. */
@@ -29,12 +33,18 @@ async function main([name = "", ...words]: string[]): Promise<void> {
 
 async function runServe(words: string[]): Promise<void> {
   const { options, operands } = parseOrHelp(commands.serve, words);
-  const addresses = operands.map(streamAddress);
+  const addresses = operands.map(parseAddress);
   if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
+  checkProxyServer(options, addresses, HAS_NODE_TLS);
+  const { cert, key, clientCa } = options;
+  checkTls({ cert, key, "client-ca": clientCa }, addresses, HAS_NODE_TLS ? [] : ["client-ca"]);
+  const encrypted = addresses.some(({ scheme }) => scheme === "tls");
+  const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa }) : undefined;
+  const tls = readTls?.();
   const stderr = new LineWriter(Deno.stderr);
   const level = options.quiet ? "warn" : options.logLevel;
   const log = await openLog(level, options.logFormat, stderr);
-  const listen = { shared: false, socketMode: options.socketMode, tls: undefined };
+  const listen = { shared: false, socketMode: options.socketMode, tls };
   const totals = new Totals(Totals.memory(options.workers));
   const settings = { ...options, addresses, listen };
   const logging = { level, format: options.logFormat };
@@ -46,13 +56,18 @@ async function runServe(words: string[]): Promise<void> {
     await service.count();
     log.write("state", { ...totals.summary(), threads: totals.threads });
   });
+  if (readTls !== undefined) Deno.addSignalListener("SIGUSR2", () => reload(readTls, service, log));
   stop.addEventListener("abort", () => {
     log.write("stopping", { reason: String(stop.reason), open: totals.get("open") });
   });
   try {
     await service.run(
       stop,
-      (addresses) => addresses.forEach((address) => log.write("listening", { address })),
+      (addresses) =>
+        addresses.forEach((address) => {
+          const fingerprint = address.startsWith("tls:") && tls?.fingerprint;
+          log.write("listening", { address, ...(fingerprint && { fingerprint }) });
+        }),
     );
     log.write("stopped", totals.summary());
   } finally {
@@ -60,19 +75,43 @@ async function runServe(words: string[]): Promise<void> {
   }
 }
 
+/** Where a file cannot be used now, the certificates that were read before stay. */
+function reload(read: TlsReader, service: Service, log: Log): void {
+  try {
+    if (!HAS_NODE_TLS) throw new UsageError("this takes Deno 2.9");
+    const tls = read();
+    service.renew(tls);
+    log.write("reloaded", { fingerprint: tls.fingerprint });
+  } catch (error) {
+    log.write("reload_failed", { reason: reason(error) });
+  }
+}
+
 async function runConnect(words: string[]): Promise<void> {
   const { options, operands } = parseOrHelp(commands.connect, words);
   const [text, ...message] = operands;
-  const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : streamAddress(text);
-  const { timeout, retry, quiet } = options;
+  const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
+  const { timeout, retry, quiet, proxyProtocol, cert, key, ca, serverName, insecure, fingerprint } = options;
+  checkProxyClient(proxyProtocol, address);
+  checkDatagrams(options, address, message.join(" "));
+  checkTls(
+    { cert, key, ca, "server-name": serverName, insecure, fingerprint },
+    [address],
+    HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
+  );
+  const tls = { ...await readClientTls({ cert, key, ca }), serverName, insecure, fingerprint };
   const { stop, interrupt } = stopSignals();
   await connect(
     {
       address,
-      dial: { tls: { insecure: false } },
+      dial: {
+        tls,
+        preamble: proxyProtocol && ((local, remote) => encodeHeader(proxyProtocol, local, remote)),
+      },
       message: message.length > 0 ? message.join(" ") : undefined,
       timeout,
       retry,
+      size: options.size ?? USUAL_DATAGRAM,
       quiet,
     },
     stop,
@@ -120,10 +159,4 @@ function exitCode(error: unknown): number {
 if (import.meta.main) {
   // The exit is explicit: a read from stdin that is still pending would keep the process alive.
   main(Deno.args).then(() => Deno.exit(0), (error) => Deno.exit(exitCode(error)));
-}
-
-function streamAddress(text: string): StreamAddress {
-  const address = parseAddress(text);
-  if (address.scheme === "udp") throw new UsageError("udp is not there yet");
-  return { ...address, scheme: address.scheme } as StreamAddress;
 }

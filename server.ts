@@ -1,24 +1,30 @@
 /** `echo serve`: listeners, the accept loop, limits, and the drain. */
 
-import type { StreamAddress } from "./cli/address.ts";
+import type { Address } from "./cli/address.ts";
 import { preview } from "./cli/escape.ts";
+import type { Network } from "./cli/ip.ts";
 import type { Fields, Log } from "./cli/log.ts";
 import { showDuration } from "./cli/units.ts";
+import { type DatagramHost, DatagramSocket } from "./net/datagram.ts";
 import { Connection, echo, type Outcome, type Surroundings } from "./net/echo.ts";
 import { isShortage, reason } from "./net/errors.ts";
+import { proxyHeader } from "./net/proxy_protocol.ts";
 import type { Accepted, Listener, ListenOptions, Welcome } from "./net/stream.ts";
+import type { ServerTls } from "./net/tls.ts";
 import { Totals } from "./net/totals.ts";
 import { transport } from "./net/transport.ts";
 import { Turns } from "./net/turns.ts";
 
 export interface ServeOptions {
-  readonly addresses: readonly StreamAddress[];
+  readonly addresses: readonly Address[];
   readonly listen: ListenOptions;
   readonly maxClients: number;
   /** Milliseconds; undefined: a silent client may stay. */
   readonly idleTimeout: number | undefined;
   readonly writeTimeout: number;
   readonly drain: number;
+  /** Whose PROXY headers are believed; undefined: there are none on the wire. */
+  readonly trust: readonly Network[] | undefined;
 }
 
 /** After the stop, what was sent before it may still be on its way through the kernel. */
@@ -36,6 +42,20 @@ export interface Service {
   run(stop: AbortSignal, listening: (addresses: string[]) => void): Promise<void>;
   /** Brings the totals up to date: a connection adds its bytes when it ends. */
   count(): Promise<void>;
+  /** Other certificates for the clients that come from now on. */
+  renew(tls: ServerTls): void;
+}
+
+/** Where clients come in: a listener and its accept loop, or a datagram socket and its loop. */
+interface Door {
+  readonly address: string;
+  /** Resolves when nobody comes in any more. */
+  serve(stop: AbortSignal): Promise<void>;
+  /** Lets nobody in from now on. */
+  stop(): void;
+  renew?(tls: ServerTls): void;
+  /** In place of all that, if another address cannot be listened on. */
+  close(): void;
 }
 
 /** One server, from its listeners to its last connection. */
@@ -47,9 +67,15 @@ export class Server implements Service {
   readonly #connections = new Set<Connection>();
   readonly #totals: Totals;
   readonly #surroundings: Surroundings;
+  /** Comes before the listener's own welcome: a PROXY header goes before a TLS handshake. */
+  readonly #proxyWelcome: Welcome | undefined;
   #onEmpty = () => {};
   readonly #refusals: Throttle;
   readonly #acceptFailures: Throttle;
+  readonly #sendFailures: Throttle;
+  readonly #datagrams: DatagramHost;
+  readonly #sockets: DatagramSocket[] = [];
+  #doors: readonly Door[] = [];
   #spare = spareDescriptor();
 
   constructor(options: ServeOptions, log: Log, totals: Totals) {
@@ -62,6 +88,8 @@ export class Server implements Service {
     );
     this.#refusals = new Throttle((fields) => log.write("refused", fields));
     this.#acceptFailures = new Throttle((fields) => log.write("accept_failed", fields));
+    this.#sendFailures = new Throttle((fields) => log.write("send_failed", fields));
+    this.#proxyWelcome = options.trust === undefined ? undefined : proxyHeader(options.trust);
     this.#surroundings = {
       turns: new Turns(),
       clock: this.#clock,
@@ -70,46 +98,93 @@ export class Server implements Service {
         : ({ id, peer }, message) =>
           log.write("message", { client: id, peer, bytes: message.length, text: preview(message) }),
     };
+    this.#datagrams = {
+      ownPorts: new Set(),
+      onDatagram: !log.wants("datagram")
+        ? undefined
+        : (peer, datagram) =>
+          log.write("datagram", { peer, bytes: datagram.length, text: preview(datagram) }),
+      refused: (peer, reason) => {
+        this.#totals.add("refused", 1);
+        this.#refusals.add({ peer, reason });
+      },
+      failed: (peer, error) => {
+        this.#totals.add("failed", 1);
+        this.#sendFailures.add({ peer, reason: reason(error) });
+      },
+      deaf: (address, error) => this.#acceptFailures.add({ address, reason: reason(error) }),
+    };
   }
 
   async run(stop: AbortSignal, listening: (addresses: string[]) => void): Promise<void> {
-    const listeners = await this.#listen();
-    listening(listeners.map(({ address }) => address));
+    const doors = this.#doors = await this.#listen();
+    listening(doors.map(({ address }) => address));
     const sweeper = setInterval(() => this.#sweep(), this.#tickMs);
-    const close = () => listeners.forEach((listener) => listener.close());
+    const close = () => doors.forEach((door) => door.stop());
     stop.addEventListener("abort", close, { once: true });
     if (stop.aborted) close();
     try {
-      await Promise.all(listeners.map((listener) => this.#acceptAll(listener, stop)));
+      await Promise.all(doors.map((door) => door.serve(stop)));
       await this.#drain();
     } finally {
+      this.#countDatagrams();
       clearInterval(sweeper);
       this.#refusals.end();
       this.#acceptFailures.end();
+      this.#sendFailures.end();
       this.#spare?.close();
     }
   }
 
   count(): Promise<void> {
     for (const connection of this.#connections) this.#count(connection);
+    this.#countDatagrams();
     return Promise.resolve();
   }
 
-  async #listen(): Promise<Listener[]> {
-    const listeners: Listener[] = [];
+  renew(tls: ServerTls): void {
+    for (const door of this.#doors) door.renew?.(tls);
+  }
+
+  async #listen(): Promise<Door[]> {
+    const doors: Door[] = [];
     try {
-      for (const address of this.#options.addresses) {
-        listeners.push(await transport(address).listen(this.#options.listen));
-      }
+      for (const address of this.#options.addresses) doors.push(await this.#open(address));
     } catch (error) {
-      for (const listener of listeners) listener.close();
+      for (const door of doors) door.close();
       this.#spare?.close();
       throw error;
     }
-    return listeners;
+    return doors;
+  }
+
+  /** The one place that knows that datagrams come without a connection. */
+  async #open(address: Address): Promise<Door> {
+    if (address.scheme === "udp") return this.#openDatagrams(new DatagramSocket(address));
+    const listener = await transport(address).listen(this.#options.listen);
+    const close = () => listener.close();
+    return {
+      address: listener.address,
+      close,
+      stop: close,
+      renew: (tls) => listener.renew?.(tls),
+      serve: (stop) => this.#acceptAll(listener, stop),
+    };
+  }
+
+  #openDatagrams(socket: DatagramSocket): Door {
+    this.#sockets.push(socket);
+    this.#datagrams.ownPorts.add(socket.port);
+    return {
+      address: socket.address,
+      close: () => socket.close(),
+      stop: () => socket.stop(),
+      serve: () => socket.echo(this.#datagrams),
+    };
   }
 
   async #acceptAll(listener: Listener, stop: AbortSignal): Promise<void> {
+    const welcomes = [this.#proxyWelcome, listener.welcome].filter((welcome) => welcome !== undefined);
     while (!stop.aborted) {
       let accepted: Accepted;
       try {
@@ -126,7 +201,7 @@ export class Server implements Service {
         const limit = this.#options.maxClients;
         this.#refuse(accepted, `${limit} clients are connected, the limit of --max-clients`);
       } else {
-        this.#start(accepted, listener.welcome);
+        this.#start(accepted, welcomes);
       }
     }
   }
@@ -154,12 +229,12 @@ export class Server implements Service {
   }
 
   /** Hands the connection to a task of its own, which closes it. */
-  #start(accepted: Accepted, welcome: Welcome | undefined): void {
+  #start(accepted: Accepted, welcomes: readonly Welcome[]): void {
     const connection = new Connection(this.#totals.add("served", 1), accepted, this.#clock.tick);
     this.#connections.add(connection);
-    const task = welcome === undefined
+    const task = welcomes.length === 0
       ? this.#attend(connection)
-      : this.#welcome(connection, accepted, welcome);
+      : this.#welcome(connection, accepted, welcomes);
     task.then(
       (outcome) => this.#ended(connection, outcome),
       (error) => {
@@ -171,10 +246,18 @@ export class Server implements Service {
     );
   }
 
-  async #welcome(connection: Connection, accepted: Accepted, welcome: Welcome): Promise<Outcome> {
+  async #welcome(
+    connection: Connection,
+    accepted: Accepted,
+    welcomes: readonly Welcome[],
+  ): Promise<Outcome> {
     connection.phase = "arriving";
     try {
-      connection.accept(await welcome(accepted));
+      for (const welcome of welcomes) {
+        accepted = await welcome(accepted);
+        connection.accept(accepted);
+      }
+      connection.tick = this.#clock.tick; // the time of the welcome is not idleness
     } catch (error) {
       if (connection.cut === undefined) connection.stream.close();
       return connection.failed(error);
@@ -213,6 +296,15 @@ export class Server implements Service {
     connection.counted = connection.bytes;
   }
 
+  /** The same for datagrams. Adding each at once would cost more than to count it. */
+  #countDatagrams(): void {
+    for (const socket of this.#sockets) {
+      const { datagrams, bytes } = socket.take();
+      this.#totals.add("datagrams", datagrams);
+      this.#totals.add("bytes", bytes);
+    }
+  }
+
   /** One pass over all connections instead of a timer for each, which would cost a fifth of the speed. */
   #sweep(): void {
     const tick = ++this.#clock.tick;
@@ -223,7 +315,7 @@ export class Server implements Service {
       const still = tick - connection.tick;
       if (connection.phase === "reading") {
         if (still > idleTicks) connection.abort(`idle for ${showDuration(idleTimeout ?? 0)}`, false);
-      } else if (still > writeTicks) {
+      } else if (connection.phase === "writing" && still > writeTicks) {
         connection.abort(`did not read for ${showDuration(writeTimeout)}`, true);
       }
     }

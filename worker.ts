@@ -20,6 +20,7 @@ thread.addEventListener("message", async (event) => {
     await server?.count();
     return tell({ counted: true });
   }
+  if ("renew" in data) return server?.renew(data.renew);
   tell({ ended: await serve(data) });
   thread.close();
 });

@@ -3,6 +3,7 @@
 import { parseAddress } from "./cli/address.ts";
 import type { Format, Level, LineWriter, Log } from "./cli/log.ts";
 import { Failure } from "./net/errors.ts";
+import type { ServerTls } from "./net/tls.ts";
 import { Totals } from "./net/totals.ts";
 import type { ServeOptions, Service } from "./server.ts";
 
@@ -15,8 +16,8 @@ export interface Start {
   readonly format: Format;
 }
 
-/** What it is told later: to count, to stop. */
-export type Order = "count" | "stop";
+/** What it is told later: to count, to stop, to show other certificates. */
+export type Order = "count" | "stop" | { readonly renew: ServerTls };
 
 /** What it tells: where it listens, lines of its log, that it has counted, and how it ended. */
 export type Report =
@@ -32,7 +33,7 @@ const WORKER = new URL("./worker.ts", import.meta.url);
 
 /** Runs a Server on each of `threads` workers, and starts one again that dies. */
 export class Crew implements Service {
-  readonly #options: ServeOptions;
+  #options: ServeOptions;
   readonly #threads: number;
   readonly #log: Log;
   readonly #out: LineWriter;
@@ -91,6 +92,11 @@ export class Crew implements Service {
         worker.addEventListener("error", () => resolve(), { once: true });
         worker.postMessage("count" satisfies Order);
       })));
+  }
+
+  renew(tls: ServerTls): void {
+    this.#options = { ...this.#options, listen: { ...this.#options.listen, tls } };
+    for (const worker of this.#workers.values()) worker.postMessage({ renew: tls } satisfies Order);
   }
 
   /** What every thread can listen on: a Unix socket has one listener, and so has a UDP socket here. */

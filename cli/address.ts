@@ -21,13 +21,13 @@ export interface UnixAddress {
   readonly path: string;
 }
 
-export type Address = NetAddress | UnixAddress;
-
-/** An address of connections; the others are of datagrams. */
+/** An address of connections. */
 export type StreamAddress = NetAddress & { readonly scheme: "tcp" | "tls" } | UnixAddress;
+export type DatagramAddress = NetAddress & { readonly scheme: "udp" };
+export type Address = StreamAddress | DatagramAddress;
 
 /** sizeof(sockaddr_un.sun_path) less the NUL at its end: unix(7). */
-const LONGEST_PATH = 107;
+export const LONGEST_PATH = 107;
 
 /** Reads one address as a person types it. Throws UsageError, which says what would be right. */
 export function parseAddress(text: string): Address {

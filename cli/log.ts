@@ -12,6 +12,7 @@ export interface Fields {
   readonly client?: number;
   readonly peer?: string;
   readonly address?: string;
+  readonly fingerprint?: string;
   readonly bytes?: number;
   readonly text?: string;
   readonly reason?: string;
@@ -19,6 +20,7 @@ export interface Fields {
   readonly served?: number;
   readonly refused?: number;
   readonly failed?: number;
+  readonly datagrams?: number;
   readonly threads?: readonly number[];
   readonly count?: number;
   readonly duration_ms?: number;
@@ -31,14 +33,16 @@ interface Event {
 }
 
 const totals = (f: Fields) =>
-  `${f.served} clients served, ${showSize(f.bytes ?? 0)} echoed, ${f.refused} refused, ${f.failed} failed`;
+  `${f.served} clients served, ${f.datagrams ? `${f.datagrams} datagrams, ` : ""}` +
+  `${showSize(f.bytes ?? 0)} echoed, ${f.refused} refused, ${f.failed} failed`;
 
 /** Every event: its level, what it means, and how it reads as text. The README's table is checked against this. */
 export const EVENTS = {
   listening: {
     level: "info",
-    meaning: "the server accepts clients at `address` (the real port, where 0 was asked for)",
-    say: (f) => `listening on ${f.address}`,
+    meaning:
+      "the server accepts clients at `address` (the real port, where 0 was asked for); tls: with a certificate of this SHA-256 `fingerprint`",
+    say: (f) => `listening on ${f.address}${f.fingerprint ? `, certificate ${f.fingerprint}` : ""}`,
   },
   connected: {
     level: "info",
@@ -50,6 +54,12 @@ export const EVENTS = {
     meaning:
       "`bytes` were received and are sent back; `text` is a preview, escaped, of at most 120 characters",
     say: (f) => `#${f.client} received ${showSize(f.bytes ?? 0)}: ${f.text}`,
+  },
+  datagram: {
+    level: "info",
+    meaning:
+      "a datagram of `bytes` came from `peer` and is sent back; `text` is a preview as that of a message",
+    say: (f) => `received a datagram of ${showSize(f.bytes ?? 0)} from ${f.peer}: ${f.text}`,
   },
   disconnected: {
     level: "info",
@@ -67,19 +77,43 @@ export const EVENTS = {
   },
   refused: {
     level: "warn",
-    meaning: "a client was turned away for `reason`; at most one line a second, `count` since the last",
+    meaning:
+      "a client, or a datagram, was turned away for `reason`; at most one line a second, `count` since the last",
     say: (f) =>
       `refused ${f.count === 1 ? f.peer : `${f.count} clients, the last from ${f.peer}`}: ${f.reason}`,
   },
   accept_failed: {
     level: "warn",
-    meaning: "accepting failed for `reason`; at most one line a second, `count` since the last",
+    meaning:
+      "accepting, or receiving a datagram, failed for `reason`; at most one line a second, `count` since the last",
     say: (f) => `cannot accept on ${f.address}: ${f.reason}${f.count === 1 ? "" : ` (${f.count} times)`}`,
+  },
+  send_failed: {
+    level: "warn",
+    meaning:
+      "a datagram could not be sent back to `peer`, for `reason`; at most one line a second, `count` since the last",
+    say: (f) =>
+      `cannot answer ${
+        f.count === 1 ? f.peer : `${f.count} datagrams, the last from ${f.peer}`
+      }: ${f.reason}`,
   },
   state: {
     level: "warn",
-    meaning: "the answer to SIGUSR1: clients `open` now, in all and by `threads`, and the totals since the start",
-    say: (f) => `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open (${f.threads?.join(" + ")}), ${totals(f)}`,
+    meaning:
+      "the answer to SIGUSR1: clients `open` now, in all and by `threads`, and the totals since the start",
+    say: (f) =>
+      `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open (${f.threads?.join(" + ")}), ${totals(f)}`,
+  },
+  reloaded: {
+    level: "info",
+    meaning:
+      "the answer to SIGUSR2: the files were read again; the certificate has this SHA-256 `fingerprint`",
+    say: (f) => `read the certificates again, now ${f.fingerprint}`,
+  },
+  reload_failed: {
+    level: "warn",
+    meaning: "the answer to SIGUSR2, when a file cannot be used, for `reason`: what was read before stays",
+    say: (f) => `keeping the certificates: ${f.reason}`,
   },
   stopping: {
     level: "info",
@@ -88,7 +122,7 @@ export const EVENTS = {
   },
   stopped: {
     level: "info",
-    meaning: "the summary: clients `served`, `bytes` echoed, `refused`, `failed`",
+    meaning: "the summary: clients `served`, `datagrams` and `bytes` echoed, `refused`, `failed`",
     say: (f) => `stopped after ${showDuration(f.duration_ms ?? 0)}: ${totals(f)}`,
   },
   dropped: {

@@ -9,6 +9,9 @@ const DURATIONS: Units = [["h", 3_600_000], ["m", 60_000], ["s", 1000], ["ms", 1
 const SIZES: Units = [["G", 1024 ** 3], ["M", 1024 ** 2], ["k", 1024]];
 const COUNTS: Units = [["M", 1_000_000], ["k", 1000]];
 
+/** What a datagram holds at most: 65,535 bytes of an IPv4 packet, less the headers of IP (20) and UDP (8). */
+export const LARGEST_DATAGRAM = 65_507;
+
 /** The longest wait that a timer takes: 2^31 - 1 ms; a longer one would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 

@@ -15,10 +15,39 @@ export interface Source {
 }
 
 /**
- * The client's side of an echo: what is sent must come back, and is compared as it streams. The first fault, a
+ * The client's side of an echo, over a connection or by datagrams. It is broken for good by the first fault after
+ * which nothing that comes back can be trusted.
+ */
+export interface Dialogue {
+  /** Bytes that came back right. */
+  readonly bytes: number;
+  /** Counts besides, as the end of a sentence. */
+  readonly summary: string;
+  /** What did not break it, and yet is no success. */
+  readonly fault: Failure | undefined;
+  /** Waits for `work`, or throws the Failure that breaks the dialogue meanwhile. */
+  during<T>(work: Promise<T>): Promise<T>;
+  /** Sends all that the source gives. */
+  send(source: Source): Promise<void>;
+  /**
+   * Sends these bytes and waits until they are back. Returns the milliseconds from the first to the last, or
+   * undefined when they do not come back and it goes on without them.
+   */
+  exchange(bytes: Uint8Array): Promise<number | undefined>;
+  /** Ends our direction and waits for the rest. Returns whether the other end ended too, as it should. */
+  finish(): Promise<boolean>;
+  /** Breaks it off for a reason of our own: the name of a signal. */
+  interrupt(name: string): void;
+  close(): void;
+}
+
+/**
+ * The client's side over a stream: what is sent must come back, and is compared as it streams. The first fault, a
  * difference, a loss, a surplus, a silence of `timeout` milliseconds, breaks the conversation for good.
  */
-export class Conversation {
+export class Conversation implements Dialogue {
+  readonly summary = "";
+  readonly fault = undefined;
   readonly #stream: Stream;
   readonly #where: string;
   readonly #timeout: number;
@@ -44,17 +73,14 @@ export class Conversation {
     this.#receive();
   }
 
-  /** Bytes that came back right. */
   get bytes(): number {
     return this.#outstanding.back;
   }
 
-  /** Waits for `work`, or throws the Failure that breaks the conversation meanwhile. */
   during<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#broken.promise]);
   }
 
-  /** Sends all that the source gives. */
   async send(source: Source): Promise<void> {
     for (;;) {
       const piece = this.#outstanding.space();
@@ -76,7 +102,6 @@ export class Conversation {
     }
   }
 
-  /** Sends these bytes and waits until they are back. Returns the milliseconds from the first to the last. */
   async exchange(bytes: Uint8Array): Promise<number> {
     const begin = performance.now();
     let rest = bytes;
@@ -92,7 +117,6 @@ export class Conversation {
     return performance.now() - begin;
   }
 
-  /** Half-closes and waits for the rest. Returns whether the other end closed too, as it should. */
   async finish(): Promise<boolean> {
     this.#halfClosed = true;
     try {
@@ -109,7 +133,6 @@ export class Conversation {
     return closed;
   }
 
-  /** Breaks it off for a reason of our own: the name of a signal. */
   interrupt(name: string): void {
     this.#break(new Failure(`interrupted by ${name}${this.#score()}`));
   }

@@ -3,6 +3,8 @@
 /** A fault at run time. `main` prints its message as one line and exits with 1. */
 export class Failure extends Error {}
 
+const NO_NAME = "the name does not resolve; check its spelling and the DNS";
+
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the address is in use by a live server; stop it, or try another port",
   EADDRNOTAVAIL: "this machine has no such address; try :PORT for every interface",
@@ -15,6 +17,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "timed out; the packets are lost on the way",
   EHOSTUNREACH: "no route to the host",
   ENETUNREACH: "no route to the network",
+  ENOTFOUND: NO_NAME,
+  EAI_AGAIN: NO_NAME,
+  // With TLS 1.3 a client hears of these when its handshake is long done.
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "the other end asks for a certificate; see --cert and --key",
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "the other end does not trust our certificate: it is of an unknown CA",
+  UNEXPECTED_EOF: "the other end closed without a close_notify of TLS; something may be missing",
   EMFILE: "out of file descriptors; raise `ulimit -n`",
   ENFILE: "the system is out of file descriptors",
   ENOMEM: "the system is out of memory",
@@ -30,6 +38,9 @@ const NAMES: Readonly<Record<string, string>> = {
   ConnectionAborted: "ECONNABORTED",
   BrokenPipe: "EPIPE",
   TimedOut: "ETIMEDOUT",
+  // Of Deno's own TLS: it was cut off, or what arrived is none.
+  UnexpectedEof: "UNEXPECTED_EOF",
+  InvalidData: "EPROTO",
 };
 
 /** The system's name of an error (errno(3)), such as `ECONNRESET`, or "" where there is none. */
@@ -44,9 +55,7 @@ export function reason(error: unknown): string {
   const known = REASONS[errno(error)];
   if (known !== undefined) return known;
   const message = error instanceof Error ? error.message : String(error);
-  if (/failed to lookup address/.test(message)) {
-    return "the name does not resolve; check its spelling and the DNS";
-  }
+  if (/failed to lookup address/.test(message)) return NO_NAME;
   return message.replace(/ \(os error \d+\)/, "").replaceAll(/\s+/g, " ");
 }
 

@@ -20,6 +20,7 @@ export type Parsed =
 const V2_SIGNATURE = Uint8Array.of(13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10);
 const V1_SIGNATURE = new TextEncoder().encode("PROXY ");
 const V1_LIMIT = 107;
+const NO_V1 = "its line is neither UNKNOWN nor TCP4 or TCP6 with two addresses and two ports";
 /** "PROXY UNKNOWN\r\n": no header of either version is shorter. */
 const SHORTEST = 15;
 const V2_FIXED = 16;
@@ -114,15 +115,16 @@ function parseV1(bytes: Uint8Array): Parsed {
   const line = String.fromCharCode(...bytes.subarray(0, V1_LIMIT));
   const end = line.indexOf("\r\n");
   if (end === -1) {
-    if (!canBecomeV1(line)) return bad("its line is neither TCP4, TCP6 nor UNKNOWN");
+    if (!canBecomeV1(line)) return bad(NO_V1);
     const more = Math.max(SHORTEST - line.length, line.endsWith("\r") ? 1 : 2);
     return line.length + more > V1_LIMIT ? bad(`no CRLF in its first ${V1_LIMIT} bytes`) : partial(more);
   }
   const length = end + 2;
   const text = line.slice(0, end);
   if (/^PROXY UNKNOWN(?: |$)/.test(text)) return { state: "whole", length, source: undefined };
-  const [, family, from = "", to = "", ...ports] = /^PROXY TCP([46]) (\S+) (\S+) (\S+) (\S+)$/.exec(text) ?? [];
-  if (family === undefined) return bad("its line is not TCP4 or TCP6, two addresses and two ports");
+  const [, family, from = "", to = "", ...ports] = /^PROXY TCP([46]) (\S+) (\S+) (\S+) (\S+)$/.exec(text) ??
+    [];
+  if (family === undefined) return bad(NO_V1);
   const [source, destination] = [from, to].map(ipBytes);
   const size = family === "4" ? 4 : 16;
   if (source?.length !== size || destination?.length !== size) {
@@ -139,8 +141,8 @@ function canBecomeV1(line: string): boolean {
   const tcp = /^PROXY TCP[46] (.*)$/s.exec(line);
   // inet_ntop(3), and with it HAProxy, writes some IPv6 addresses with an IPv4 one at their end: hence the dot.
   if (tcp !== null) return /^[\dA-Fa-f:. ]*\r?$/.test(tcp[1] ?? "");
-  return ["TCP4 ", "TCP6 ", "UNKNOWN ", "UNKNOWN\r"].map((kind) => `PROXY ${kind}`)
-    .some((start) => start.startsWith(line.slice(0, start.length)));
+  if (/^PROXY UNKNOWN(?: .*|\r)$/s.test(line)) return true;
+  return ["TCP4 ", "TCP6 ", "UNKNOWN"].some((kind) => `PROXY ${kind}`.startsWith(line));
 }
 
 /**
@@ -175,7 +177,6 @@ function parseV2(bytes: Uint8Array): Parsed {
 /** What is wrong with the type-length-value vectors from `at` to the end of the header; undefined: nothing. */
 function checkTlvs(header: Uint8Array, at: number): string | undefined {
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  let checked = false;
   while (at < header.length) {
     if (at + TLV_HEAD > header.length) return "a TLV is cut short by its end";
     const type = view.getUint8(at);
@@ -183,11 +184,10 @@ function checkTlvs(header: Uint8Array, at: number): string | undefined {
     at = value + view.getUint16(at + 1);
     if (at > header.length) return "a TLV goes beyond its end";
     if (type !== TLV_CRC32C) continue;
-    if (checked || at - value !== 4) return "it has two checksums, or one that is not of 4 bytes";
+    if (at - value !== 4) return "its checksum is not of 4 bytes";
     const zeroed = header.slice();
     zeroed.fill(0, value, at);
     if (crc32c(zeroed) !== view.getUint32(value)) return "its checksum is wrong";
-    checked = true;
   }
   return undefined;
 }

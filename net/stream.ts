@@ -33,6 +33,8 @@ export interface Listener {
   readonly welcome?: Welcome;
   /** Rejects when one connection fails, when a resource is short, and for ever once it is closed. */
   accept(): Promise<Accepted>;
+  /** Shows this to the clients that come from now on. */
+  renew?(tls: ServerTls): void;
   close(): void;
 }
 

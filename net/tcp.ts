@@ -5,7 +5,7 @@ import { errno, failure } from "./errors.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */
-const BACKLOG = 4096;
+export const BACKLOG = 4096;
 
 export function tcp(address: NetAddress): Transport {
   return {
@@ -15,7 +15,11 @@ export function tcp(address: NetAddress): Transport {
 }
 
 function listen(address: NetAddress, { shared }: ListenOptions): Listener {
-  const listener = bind(address, shared);
+  const { port } = address;
+  const listener = bind(
+    address,
+    (hostname) => Deno.listen({ hostname, port, tcpBacklog: BACKLOG, reusePort: shared }),
+  );
   return {
     address: showAddress({ ...address, host: listener.addr.hostname, port: listener.addr.port }),
     async accept() {
@@ -56,9 +60,8 @@ export async function dial(
   }
 }
 
-function bind(address: NetAddress, shared: boolean): Deno.TcpListener {
-  const listen = (hostname: string) =>
-    Deno.listen({ hostname, port: address.port, tcpBacklog: BACKLOG, reusePort: shared });
+/** Listens on the host of the address, or else on every interface. Throws Failure. */
+export function bind<L>(address: NetAddress, listen: (hostname: string) => L): L {
   try {
     if (address.host !== undefined) return listen(address.host);
     try {

@@ -1,6 +1,6 @@
 /** Unix sockets (unix(7)): a stale socket file is replaced, a live one refused, any other file never touched. */
 
-import { showAddress, type UnixAddress } from "../cli/address.ts";
+import { LONGEST_PATH, showAddress, type UnixAddress } from "../cli/address.ts";
 import { errno, Failure, failure } from "./errors.ts";
 import type { Listener, ListenOptions, Transport } from "./stream.ts";
 
@@ -11,10 +11,24 @@ export function unix(address: UnixAddress): Transport {
       try {
         return { stream: await Deno.connect({ transport: "unix", path: address.path }), details: [] };
       } catch (error) {
-        throw failure("connect to", showAddress(address), error);
+        throw failed("connect to", address, error);
       }
     },
   };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied; look at the owner and the mode of the socket and its folder",
+  EAGAIN: "too many wait to be accepted by the server there",
+  ECONNREFUSED: "nothing listens there; if it is a socket, its server is gone",
+  EEXIST: "another server has just taken it",
+  ENOENT: "there is no such socket, or no such folder",
+};
+
+/** net/errors.ts has the reasons of a network: ports, firewalls. */
+function failed(action: string, address: UnixAddress, error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  return failure(action, showAddress(address), REASONS[errno(error)] ?? error);
 }
 
 async function listen(address: UnixAddress, { socketMode }: ListenOptions): Promise<Listener> {
@@ -24,8 +38,7 @@ async function listen(address: UnixAddress, { socketMode }: ListenOptions): Prom
     await clear(path);
     bound = bind(path, socketMode);
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw failure("listen on", showAddress(address), error);
+    throw failed("listen on", address, error);
   }
   return {
     address: showAddress(address),
@@ -33,8 +46,11 @@ async function listen(address: UnixAddress, { socketMode }: ListenOptions): Prom
       return { stream: await bound.listener.accept(), peer: showAddress(address) };
     },
     close() {
+      // While the socket is open nothing else can have its inode. No call of the system looks and removes at once.
+      try {
+        if (sameFile(bound.file, lstat(path))) Deno.removeSync(path);
+      } catch { /* we no longer may: it stays behind, and the next server replaces it */ }
       bound.listener.close();
-      if (sameFile(bound.file, lstat(path))) Deno.removeSync(path);
     },
   };
 }
@@ -50,7 +66,7 @@ interface Bound {
  * bound, cannot take away a socket that another server has put at `path` meanwhile.
  */
 function bind(path: string, mode: number | undefined): Bound {
-  const folder = Deno.makeTempDirSync({ dir: path.replace(/[^/]*$/, "") || ".", prefix: ".echo" });
+  const folder = makeFolder(path.replace(/[^/]*$/, ""));
   const own = `${folder}/s`;
   try {
     const listener = Deno.listen({ transport: "unix", path: own });
@@ -64,6 +80,24 @@ function bind(path: string, mode: number | undefined): Bound {
     }
   } finally {
     Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** A folder of our own; its name is short, since all of it counts to the path, for which a socket has 107 bytes. */
+function makeFolder(inside: string): string {
+  for (let tries = 1;; tries++) {
+    const folder = `${inside}.${Math.random().toString(36).slice(2, 5)}`;
+    if (new TextEncoder().encode(folder).length > LONGEST_PATH - "/s".length) {
+      throw new Failure(
+        `cannot make a socket in ${inside}: its path is too long for one; take a shorter path`,
+      );
+    }
+    try {
+      Deno.mkdirSync(folder, { mode: 0o700 });
+      return folder;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists) || tries === 100) throw error;
+    }
   }
 }
 

@@ -67,6 +67,7 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
     idleTimeout: undefined,
     writeTimeout: 60_000,
     drain: 1000,
+    trust: undefined,
   };
   const out = new LineWriter({ write: (bytes) => Promise.resolve(bytes.length) });
   const module = new URL("./crashing_worker.ts", import.meta.url);

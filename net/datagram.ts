@@ -1,0 +1,137 @@
+/** UDP, the server's side of RFC 862: each datagram that arrives goes back to where it came from. */
+
+import { type DatagramAddress, showAddress, showPeer } from "../cli/address.ts";
+import { errno, failure } from "./errors.ts";
+
+/** More than any datagram has (65,507 bytes over IPv4, 65,527 over IPv6): a buffer too small would cut silently. */
+const BUFFER = 65_536;
+/** Below it are the services of old, some of which answer whatever they get: echo, chargen, daytime, qotd. */
+const FIRST_FREE_PORT = 1024;
+/** After a failed receive, so that one that fails for ever does not spin. */
+const FAULT_PAUSE_MS = 10;
+/** At the stop, what has arrived is answered: until nothing came for one such time, and for ten at most. */
+const LULL_MS = 10;
+const LULLS = 10;
+
+/** What the loop needs of the server. */
+export interface DatagramHost {
+  /** The ports of all our UDP sockets: an answer to one of them might go round for ever. */
+  readonly ownPorts: Set<number>;
+  /** Told of each datagram before it goes back, when somebody wants to know. */
+  readonly onDatagram: ((peer: string, datagram: Uint8Array) => void) | undefined;
+  /** Not answered, for this reason. */
+  refused(peer: string, reason: string): void;
+  /** Could not be answered. */
+  failed(peer: string, error: unknown): void;
+  /** Nothing could be received. */
+  deaf(address: string, error: unknown): void;
+}
+
+/** A bound UDP socket. */
+export class DatagramSocket {
+  /** With the port that was really bound. */
+  readonly address: string;
+  readonly port: number;
+  readonly #socket: Deno.DatagramConn;
+  #received = 0;
+  #datagrams = 0;
+  #bytes = 0;
+  #closed = false;
+
+  /** Binds. Throws Failure. */
+  constructor(address: DatagramAddress) {
+    this.#socket = bind(address);
+    const { hostname, port } = this.#socket.addr as Deno.NetAddr;
+    this.address = showAddress({ ...address, host: hostname, port });
+    this.port = port;
+  }
+
+  /**
+   * Echoes until the socket is closed. No fault of the network ends it: at worst it costs one datagram. No answer
+   * goes to a port below 1024, nor to a port of our own, whatever the host: that is ourselves, or another echo
+   * service on the usual port, and a datagram with a forged source would go to and fro between the two for ever.
+   * The limit of this: two services on different ports of 1024 and above cannot know each other. Its price: where
+   * our port is one that systems give to clients (32768 and above), a client may get the same one by chance and is
+   * refused until it tries again.
+   *
+   * On every interface of a machine with several addresses, the system chooses the answer's source by the route,
+   * not by where the datagram had gone to; listen on each address by itself where that matters.
+   */
+  async echo(host: DatagramHost): Promise<void> {
+    const buffer = new Uint8Array(BUFFER);
+    while (!this.#closed) {
+      let datagram: Uint8Array;
+      let from: Deno.NetAddr;
+      try {
+        [datagram, from] = await this.#socket.receive(buffer) as [Uint8Array, Deno.NetAddr];
+      } catch (error) {
+        if (this.#closed) return;
+        host.deaf(this.address, error);
+        await new Promise((resolve) => setTimeout(resolve, FAULT_PAUSE_MS));
+        continue;
+      }
+      this.#received++;
+      const { port } = from;
+      if (port < FIRST_FREE_PORT || host.ownPorts.has(port)) {
+        const why = port < FIRST_FREE_PORT ? "is below 1024" : "is the server's own";
+        host.refused(shown(from), `its port ${why}, so the answer might be echoed for ever`);
+        continue;
+      }
+      host.onDatagram?.(shown(from), datagram);
+      try {
+        await this.#socket.send(datagram, from);
+        this.#datagrams++;
+        this.#bytes += datagram.length;
+      } catch (error) {
+        host.failed(shown(from), error);
+      }
+    }
+  }
+
+  /** What was sent back since the last time that this was asked. */
+  take(): { datagrams: number; bytes: number } {
+    const taken = { datagrams: this.#datagrams, bytes: this.#bytes };
+    this.#datagrams = this.#bytes = 0;
+    return taken;
+  }
+
+  /** Closes at once. */
+  close(): void {
+    this.#closed = true;
+    this.#socket.close();
+  }
+
+  /** Closes as soon as what has arrived is answered, within 100 ms. */
+  stop(): void {
+    let seen = this.#received;
+    let lulls = 0;
+    const timer = setInterval(() => {
+      if (this.#received !== seen && ++lulls < LULLS) {
+        seen = this.#received;
+        return;
+      }
+      clearInterval(timer);
+      this.close();
+    }, LULL_MS);
+  }
+}
+
+function bind(address: DatagramAddress): Deno.DatagramConn {
+  const listen = (hostname: string) =>
+    Deno.listenDatagram({ transport: "udp", hostname, port: address.port });
+  try {
+    if (address.host !== undefined) return listen(address.host);
+    try {
+      return listen("::"); // both families: IPv4 peers show as ::ffff:a.b.c.d, and are answered under that name
+    } catch (error) {
+      if (["EADDRINUSE", "EACCES"].includes(errno(error))) throw error;
+      return listen("0.0.0.0"); // a machine without IPv6
+    }
+  } catch (error) {
+    throw failure("listen on", showAddress({ ...address, host: address.host ?? "::" }), error);
+  }
+}
+
+function shown({ hostname, port }: Deno.NetAddr): string {
+  return showPeer(hostname, port);
+}

@@ -1,0 +1,344 @@
+/** TLS by node:tls, for Deno 2.9 and later: TCP_NODELAY, client certificates, fingerprints, new files while running. */
+
+import { X509Certificate } from "node:crypto";
+import { connect as connectTcp, createServer, isIP, type Server, type Socket } from "node:net";
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
+import { printable } from "../cli/escape.ts";
+import { showDate, validity } from "./certificate.ts";
+import { errno, Failure, failure } from "./errors.ts";
+import { SocketStream } from "./socket_stream.ts";
+import type { Accepted, Dialled, DialOptions, Listener, ListenOptions, Preamble } from "./stream.ts";
+import { BACKLOG } from "./tcp.ts";
+import { type ClientTls, HANDSHAKE_MS, handshakeFailure, type ServerTls } from "./tls.ts";
+
+/** How often a listener that ran out of descriptors is woken. */
+const WAKE_MS = 1000;
+
+/** What of every socket, accepted or connected, is asked. */
+const TUNING = { noDelay: true, keepAlive: true, allowHalfOpen: true };
+
+/** Throws Failure. */
+export async function listen(address: NetAddress, { shared, tls }: ListenOptions): Promise<Listener> {
+  if (tls === undefined) throw new Error("a tls address without a certificate");
+  const handshakes = new Handshakes(tls);
+  const arrivals = new Arrivals();
+  const server = createServer({ ...TUNING, pauseOnConnect: true }, (socket) => arrivals.add(socket));
+  await bind(server, address, shared);
+  const { address: host, port } = server.address() as { address: string; port: number };
+  const waker = setInterval(() => wake(server, arrivals), WAKE_MS);
+  return {
+    address: showAddress({ ...address, host, port }),
+    accept: () => arrivals.next(),
+    welcome: async ({ stream, peer }) => ({ stream: await handshakes.run(stream as SocketStream), peer }),
+    renew: (tls) => handshakes.renew(tls),
+    close() {
+      clearInterval(waker);
+      server.close();
+      arrivals.close();
+    },
+  };
+}
+
+/** Throws Failure. */
+export async function dial(
+  address: NetAddress,
+  { tls, preamble }: DialOptions,
+  signal: AbortSignal,
+): Promise<Dialled> {
+  const { host = "127.0.0.1" } = address;
+  const where = showAddress({ ...address, host });
+  try {
+    const socket = await secure(host, await reach(host, address.port, preamble, signal), tls, signal);
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) throw new Failure("TLS: the other end showed no certificate");
+    const { fingerprint } = tls;
+    if (fingerprint !== undefined && certificate.fingerprint256 !== fingerprint) {
+      socket.destroy();
+      throw new Failure(`TLS: its certificate has another fingerprint: ${certificate.fingerprint256}`);
+    }
+    return { stream: new SocketStream(socket), details: details(socket, certificate) };
+  } catch (error) {
+    if (!UNTRUSTED.includes(errno((error as Error).cause))) throw failure("connect to", where, error);
+    const why = await doubt(host, address.port, tls, preamble, signal);
+    throw failure("connect to", where, handshakeFailure(error, why));
+  }
+}
+
+/** The handshakes of a server. `node:tls` does them, and decides whether a client's certificate will do. */
+class Handshakes {
+  readonly #server;
+  readonly #open = new WeakMap<Socket, PromiseWithResolvers<SocketStream>>();
+  /** Fingerprints that were verified with the present CA: a resumed session is not verified again by Deno. */
+  readonly #verified = new Set<string>();
+  #clientCa: string | undefined;
+
+  constructor(tls: ServerTls) {
+    this.#clientCa = tls.clientCa;
+    this.#server = createTlsServer({
+      ...contextOf(tls),
+      requestCert: tls.clientCa !== undefined,
+      rejectUnauthorized: tls.clientCa !== undefined,
+      handshakeTimeout: HANDSHAKE_MS,
+    });
+    this.#server.on("secureConnection", (socket) => this.#done(socket));
+    this.#server.on("tlsClientError", (error, socket) => {
+      const distrust = socket.authorizationError &&
+        "the client's certificate has expired or is of an unknown CA";
+      const failure = handshakeFailure(error, distrust || undefined);
+      // A turn later: the alert that tells the client why can leave, though Deno does not always let it.
+      setTimeout(() => this.#promise(socket)?.reject(failure));
+    });
+  }
+
+  /** Resolves with the stream inside, whose client may be served. Throws Failure. */
+  run(stream: SocketStream): Promise<SocketStream> {
+    const socket = stream.release();
+    socket.allowHalfOpen = false; // until the handshake is done: who leaves during it is gone
+    const outcome = Promise.withResolvers<SocketStream>();
+    this.#open.set(socket, outcome);
+    this.#server.emit("connection", socket);
+    return outcome.promise;
+  }
+
+  /** For handshakes that begin from now on. */
+  renew(tls: ServerTls): void {
+    this.#server.setSecureContext(contextOf(tls));
+    this.#clientCa = tls.clientCa;
+    this.#verified.clear();
+  }
+
+  #done(socket: TLSSocket): void {
+    socket.allowHalfOpen = true;
+    const stream = new SocketStream(socket);
+    const reason = this.#clientCa === undefined ? undefined : this.#distrust(socket);
+    if (reason === undefined) return this.#promise(socket)?.resolve(stream);
+    stream.close();
+    this.#promise(socket)?.reject(new Failure(`TLS: ${reason}`));
+  }
+
+  /** Why a client must not be served although its handshake is done. Whatever is unclear is a reason. */
+  #distrust(socket: TLSSocket): string | undefined {
+    const certificate = socket.getPeerX509Certificate();
+    if (!socket.authorized || certificate === undefined) return "the client's certificate was not verified";
+    const { fingerprint256 } = certificate;
+    if (!socket.isSessionReused()) this.#verified.add(fingerprint256);
+    if (!this.#verified.has(fingerprint256)) {
+      return "a session of a client whose certificate was never verified";
+    }
+    const invalid = validity(certificate);
+    return invalid && `the client's certificate ${invalid}`;
+  }
+
+  /** Node knows the socket underneath as `_parent`; were it gone, no client would be served. */
+  #promise(socket: TLSSocket): PromiseWithResolvers<SocketStream> | undefined {
+    const { _parent: parent } = socket as TLSSocket & { readonly _parent?: Socket };
+    return parent && this.#open.get(parent);
+  }
+}
+
+/** Accepted connections, for a loop that takes them one by one. */
+class Arrivals {
+  readonly #waiting: Accepted[] = [];
+  #next: PromiseWithResolvers<Accepted> | undefined;
+  #closed = false;
+
+  add(socket: Socket): void {
+    const stream = new SocketStream(socket);
+    socket.setKeepAlive(true); // Deno 2.9 does not heed the option
+    const { remoteAddress, remotePort } = socket;
+    if (remoteAddress === undefined || remotePort === undefined || this.#closed) return stream.close(); // gone already
+    const accepted = { stream, peer: showPeer(remoteAddress, remotePort) };
+    if (this.#next === undefined) this.#waiting.push(accepted);
+    else this.#next.resolve(accepted);
+    this.#next = undefined;
+  }
+
+  next(): Promise<Accepted> {
+    if (this.#closed) return Promise.reject(new Failure("the listener is closed"));
+    const first = this.#waiting.shift();
+    if (first !== undefined) return Promise.resolve(first);
+    this.#next = Promise.withResolvers();
+    return this.#next.promise;
+  }
+
+  /** The present wait ends with this error. */
+  fail(error: unknown): void {
+    this.#next?.reject(error);
+    this.#next = undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { stream } of this.#waiting.splice(0)) stream.close();
+    this.fail(new Failure("the listener is closed"));
+  }
+}
+
+function contextOf({ cert, key, clientCa }: ServerTls): { cert: string; key: string; ca?: string } {
+  return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
+}
+
+async function bind(server: Server, address: NetAddress, shared: boolean): Promise<void> {
+  const listen = (host: string) =>
+    new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port: address.port, backlog: BACKLOG, reusePort: shared }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+  try {
+    if (address.host !== undefined) return await listen(address.host);
+    try {
+      await listen("::"); // both families: IPv4 clients show as ::ffff:a.b.c.d
+    } catch (error) {
+      if (["EADDRINUSE", "EACCES"].includes(errno(error))) throw error;
+      await listen("0.0.0.0"); // a machine without IPv6
+    }
+  } catch (error) {
+    // Deno takes every failure to bind that it does not know for EINVAL.
+    const cause = errno(error) === "EINVAL" ? Object.assign(new Error(), { code: "EADDRNOTAVAIL" }) : error;
+    throw failure("listen on", showAddress({ ...address, host: address.host ?? "::" }), cause);
+  }
+}
+
+/**
+ * Deno 2.9.6 stops to accept, without a word, when it is out of descriptors. To listen once more on the same
+ * handle wakes it (listen(2) changes nothing else); the server is told of the shortage as by any other listener.
+ */
+function wake(server: Server, arrivals: Arrivals): void {
+  try {
+    Deno.openSync("/dev/null").close();
+  } catch (error) {
+    arrivals.fail(error);
+  }
+  const { _handle: handle } = server as Server & { readonly _handle?: { listen?(backlog: number): void } };
+  handle?.listen?.(BACKLOG);
+}
+
+/** A TCP connection on which the preamble is sent. */
+async function reach(
+  host: string,
+  port: number,
+  preamble: Preamble | undefined,
+  signal: AbortSignal,
+): Promise<SocketStream> {
+  const socket = connectTcp({ ...TUNING, host, port });
+  const stream = new SocketStream(socket);
+  await settled(socket, "connect", signal);
+  const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
+  const bytes = preamble?.(
+    { hostname: localAddress, port: localPort },
+    { hostname: remoteAddress, port: remotePort },
+  );
+  if (bytes !== undefined) await stream.write(bytes);
+  return stream;
+}
+
+/** Does the handshake, and lets through only whom `tls` trusts; a fingerprint is left to the caller. */
+async function secure(
+  host: string,
+  stream: SocketStream,
+  { ca, serverName, pair, insecure, fingerprint }: ClientTls,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const name = serverName ?? host;
+  const strict = !insecure && fingerprint === undefined;
+  const socket = connectTls({
+    ...pair,
+    ...(ca === undefined ? {} : { ca }),
+    ...(isIP(name) === 0 ? { servername: name } : {}), // SNI has no IP addresses: RFC 6066, section 3
+    host: name,
+    socket: stream.release(),
+    rejectUnauthorized: strict,
+  });
+  try {
+    await settled(socket, "secureConnect", signal);
+  } catch (error) {
+    throw handshakeFailure(error);
+  }
+  if (strict && !socket.authorized) {
+    socket.destroy();
+    throw new Failure("TLS: the certificate was not verified");
+  }
+  return socket;
+}
+
+/** The codes by which node:tls refuses a certificate; it takes the first also for one that has expired. */
+const UNTRUSTED = [
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+];
+
+/** Why a certificate was refused. node:tls does not show that, so it is looked at once more, and nothing is sent. */
+async function doubt(
+  host: string,
+  port: number,
+  tls: ClientTls,
+  preamble: Preamble | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const stream = await reach(host, port, preamble, signal);
+  const socket = await secure(host, stream, { ...tls, pair: undefined, insecure: true }, signal);
+  const certificate = socket.getPeerX509Certificate();
+  socket.destroy();
+  if (certificate === undefined) return "its certificate is not trusted";
+  const invalid = validity(certificate);
+  if (invalid !== undefined) return `its certificate ${invalid}`;
+  const name = tls.serverName ?? host;
+  const matches = isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name);
+  if (matches === undefined) {
+    return `its certificate is for ${
+      shown(certificate.subjectAltName ?? certificate.subject)
+    }, not for ${name}; ` +
+      "see --server-name";
+  }
+  return `its certificate is of an unknown CA, ${shown(certificate.issuer)}; see --ca, or --fingerprint ` +
+    certificate.fingerprint256;
+}
+
+function details(socket: TLSSocket, certificate: X509Certificate): string[] {
+  const { subject, issuer, validToDate, fingerprint256 } = certificate;
+  const alpn = socket.alpnProtocol ? `ALPN ${shown(socket.alpnProtocol)}` : "no ALPN";
+  return [
+    `${socket.getProtocol()}, ${socket.getCipher().standardName}, ${alpn}`,
+    `certificate of ${shown(subject)}, by ${shown(issuer)}, until ${showDate(validToDate)}`,
+    `fingerprint ${fingerprint256}`,
+  ];
+}
+
+/** A name from a certificate, in one line that a terminal shows and does not obey. */
+function shown(name: string): string {
+  return printable(new TextEncoder().encode(name.replaceAll("\n", ", ")));
+}
+
+/** Waits for the event; when an error, the end or the signal comes first, the socket is destroyed. */
+async function settled(
+  socket: Socket,
+  event: "connect" | "secureConnect",
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const end = () => reject(new Error("socket hang up"));
+  const abort = () => reject(new Failure("interrupted"));
+  socket.once(event, resolve);
+  socket.once("error", reject);
+  socket.once("close", end);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    await promise;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    socket.off("close", end);
+    signal.removeEventListener("abort", abort);
+  }
+}
