@@ -1,3 +1,4 @@
+import process from "node:process";
 import config from "./deno.json" with { type: "json" };
 import { type Address, DEFAULT_PORT, parseAddress } from "./cli/address.ts";
 import { commands, OVERVIEW } from "./cli/commands.ts";
@@ -33,7 +34,10 @@ async function runServe(words: string[]): Promise<void> {
   const log = await openLog(options.quiet ? "warn" : options.logLevel, options.logFormat, stderr);
   const server = new Server({ ...options, addresses }, log);
   const { stop } = stopSignals();
-  Deno.addSignalListener("SIGUSR1", () => server.report());
+  Deno.addSignalListener("SIGUSR1", () => {
+    server.report();
+    closeDebugger();
+  });
   try {
     await server.run(stop);
   } finally {
@@ -76,6 +80,12 @@ function stopSignals(): { stop: AbortSignal; interrupt: () => void } {
   // Without a listener, one would open Deno's debugger and the other end the process.
   for (const name of ["SIGUSR1", "SIGUSR2"] as const) Deno.addSignalListener(name, () => {});
   return { stop: stop.signal, interrupt: () => ask("SIGINT") };
+}
+
+/** From 2.9.2 on, Deno opens its debugger on SIGUSR1, a moment later and whoever listens: nobody asked for it here. */
+function closeDebugger(): void {
+  const { _debugEnd } = process as { _debugEnd?: () => void };
+  for (const ms of [0, 20, 200]) setTimeout(() => _debugEnd?.(), ms);
 }
 
 /** The one place that prints errors and chooses the exit code. */

@@ -124,15 +124,14 @@ export class Server {
         if (isShortage(error)) await this.#turnAway(listener);
         continue;
       }
-      if (this.#connections.size >= this.#options.maxClients) {
-        this.#refuse(
-          accepted,
-          `${this.#options.maxClients} clients are connected, the limit of --max-clients`,
-        );
-      } else {
-        this.#start(accepted);
-      }
+      this.#admit(accepted);
     }
+  }
+
+  #admit(accepted: Accepted): void {
+    const { maxClients } = this.#options;
+    if (this.#connections.size < maxClients) this.#start(accepted);
+    else this.#refuse(accepted, `${maxClients} clients are connected, the limit of --max-clients`);
   }
 
   #refuse({ stream, peer }: Accepted, reason: string): void {
@@ -143,17 +142,21 @@ export class Server {
 
   /**
    * Out of descriptors, a newcomer would wait unaccepted and the loop would spin. One descriptor is kept in
-   * reserve: it is given up for just as long as it takes to accept the newcomer and close it.
+   * reserve: it is given up for just as long as it takes to accept the newcomer and close it. The newcomer may
+   * come much later, as accept(2) tells of the shortage even when nobody waits: it is served if all is well then.
    */
   async #turnAway(listener: Listener): Promise<void> {
     if (this.#spare !== undefined) {
       this.#spare.close();
       this.#spare = undefined;
       try {
-        this.#refuse(await listener.accept(), "out of file descriptors; raise `ulimit -n`");
+        const accepted = await listener.accept();
+        this.#spare = spareDescriptor();
+        if (this.#spare !== undefined) return this.#admit(accepted);
+        this.#refuse(accepted, "out of file descriptors; raise `ulimit -n`");
       } catch { /* counted when accepting fails again */ }
     }
-    this.#spare = spareDescriptor();
+    this.#spare ??= spareDescriptor();
     if (this.#spare === undefined) await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE_MS));
   }
 
@@ -174,8 +177,8 @@ export class Server {
   }
 
   #ended(connection: Connection, { reason, failed }: Outcome): void {
+    if (!this.#connections.delete(connection)) return; // it was cut off, and that was its end
     const { id: client, peer, bytes, lost, since } = connection;
-    this.#connections.delete(connection);
     this.#bytes += bytes;
     if (failed) this.#failed++;
     this.#log.write("disconnected", {
@@ -188,6 +191,15 @@ export class Server {
     if (this.#connections.size === 0) this.#onEmpty();
   }
 
+  /**
+   * Closes a connection from outside its task, and counts it as ended at once: Deno 2.7 leaves a write that is
+   * pending as it is, and the task in it, until the peer reads or goes away.
+   */
+  #cutOff(connection: Connection, reason: string, failed: boolean): void {
+    connection.abort(reason, failed);
+    this.#ended(connection, { reason, failed });
+  }
+
   /** One pass over all connections instead of a timer for each, which would cost a fifth of the speed. */
   #sweep(): void {
     const tick = ++this.#clock.tick;
@@ -197,9 +209,9 @@ export class Server {
     for (const connection of this.#connections) {
       const still = tick - connection.tick;
       if (connection.phase === "reading") {
-        if (still > idleTicks) connection.abort(`idle for ${showDuration(idleTimeout ?? 0)}`, false);
+        if (still > idleTicks) this.#cutOff(connection, `idle for ${showDuration(idleTimeout ?? 0)}`, false);
       } else if (still > writeTicks) {
-        connection.abort(`did not read for ${showDuration(writeTimeout)}`, true);
+        this.#cutOff(connection, `did not read for ${showDuration(writeTimeout)}`, true);
       }
     }
   }
@@ -215,7 +227,7 @@ export class Server {
       setTimeout(
         () =>
           this.#connections.forEach((one) =>
-            one.abort(`still open ${showDuration(drain)} after the stop`, true)
+            this.#cutOff(one, `still open ${showDuration(drain)} after the stop`, true)
           ),
         drain,
       ),

@@ -60,8 +60,8 @@ const connect: Command<typeof connectFlags> = {
     "Sends a MESSAGE, lines typed at the terminal, or all of a piped stdin, and checks that it comes back.",
   flags: connectFlags,
   notes: [
-    `${ADDRESS} The default host is 127.0.0.1.`,
-    "A MESSAGE that begins with - goes after --.",
+    ADDRESS,
+    "The default host is 127.0.0.1. A MESSAGE that begins with - goes after --.",
     EXIT_CODES,
     "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130; USR1, USR2: nothing.",
   ],

@@ -5,7 +5,8 @@ import { ECHO, has, peer, readUpTo, ROOT, ServerProcess, writeAll } from "./help
 
 const encoder = new TextEncoder();
 const ignore = !has("tmux");
-let terminals = 0;
+/** Deno 2.7, of which the binary is made, does not let a process stop itself: there Ctrl-Z does nothing. */
+const STOPS = !Deno.env.has("ECHO_BIN") && !Deno.version.deno.startsWith("2.7.");
 
 /** Runs the words, then shows the exit code and whether the terminal echoes and edits lines again, as it should; sh itself survives Ctrl-C. */
 const SCRIPT =
@@ -13,15 +14,16 @@ const SCRIPT =
 
 /** A terminal of 100 columns with one program in it, and a tmux of its own around it. */
 class Terminal implements AsyncDisposable {
-  readonly #name: string;
+  /** Of a folder of its own: tmux leaves its socket there. */
+  readonly #folder: string;
 
-  private constructor(name: string) {
-    this.#name = name;
+  private constructor(folder: string) {
+    this.#folder = folder;
   }
 
   /** Runs these words in a new terminal, by `script` of sh. */
   static async run(words: readonly string[], script = SCRIPT): Promise<Terminal> {
-    const terminal = new Terminal(`echo-test-${Deno.pid}-${terminals++}`);
+    const terminal = new Terminal(await Deno.makeTempDir({ prefix: "echo-test-" }));
     const size = ["-x", "100", "-y", "30"];
     await terminal.#tmux(
       "-u",
@@ -80,11 +82,12 @@ class Terminal implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tmux("kill-server");
+    await Deno.remove(this.#folder, { recursive: true });
   }
 
   async #tmux(...words: string[]): Promise<string> {
     const { success, stdout, stderr } = await new Deno.Command("tmux", {
-      args: ["-L", this.#name, ...words],
+      args: ["-S", `${this.#folder}/tmux`, ...words],
       cwd: ROOT,
       env: { TERM: "xterm", LANG: "C.UTF-8", LC_ALL: "C.UTF-8", TMUX: "" },
     }).output();
@@ -194,17 +197,21 @@ Deno.test({
 });
 
 Deno.test({
-  name: "Ctrl-Z and `fg`: the session goes on where it was",
+  name: "after Ctrl-Z (and `fg`) the session goes on where it was",
   ignore,
   async fn() {
     await using server = await ServerProcess.start();
-    const script = 'set -m; "$@"; echo "[stopped]"; read answer; fg; echo "[exit $?]"; stty -a | ' +
-      'tr " ;" "\\n\\n" | grep -x -e "-*echo" -e "-*icanon" | xargs; exec cat';
-    await using terminal = await Terminal.run([...ECHO, "connect", `:${server.port}`], script);
+    const script = SCRIPT.replace('"$@"', 'set -m; "$@"; echo "[stopped]"; read answer; fg');
+    await using terminal = await Terminal.run(
+      [...ECHO, "connect", `:${server.port}`],
+      STOPS ? script : SCRIPT,
+    );
     await terminal.shows(/\n>$/);
     await terminal.type("half", "C-z");
-    await terminal.shows("[stopped]");
-    await terminal.type("", "Enter");
+    if (STOPS) {
+      await terminal.shows("[stopped]");
+      await terminal.type("", "Enter");
+    }
     await terminal.shows(/> half$/);
     await terminal.type(" and half", "Enter");
     await terminal.shows(/ms {2}half and half\n>$/);
