@@ -264,28 +264,30 @@ Deno.test("fault 4: raw bytes cannot forge a line of the text log, nor ring or m
   assertEquals(lines.filter((line) => / INFO {2}#2 received /.test(line)).length, 1);
 });
 
-Deno.test("fault 5: 3 MB come back whole to a client that starts to read late", async () => {
-  await using server = await ServerProcess.start();
-  using conn = await server.connect();
-  const bytes = noise(3 * MB, 5);
-  const sending = writeAll(conn, bytes).then(() => conn.closeWrite());
-  await pause(700); // the client is late: that is the case
-  const { bytes: back, error } = await within(10_000, "all of it", readToEnd(conn));
-  await sending;
-  assertEquals(error, "");
-  assertEquals(back.length, bytes.length);
-  assertEquals(await sha256(back), await sha256(bytes));
-});
+// What the kernel buffers takes 3 MB; of 16 MB it takes a part, and writes come up short.
+for (const size of [3, 16]) {
+  Deno.test(`fault 5: ${size} MB come back whole to a client that starts to read late`, async () => {
+    await using server = await ServerProcess.start();
+    using conn = await server.connect();
+    const bytes = noise(size * MB, 5);
+    const sending = writeAll(conn, bytes).then(() => conn.closeWrite());
+    await pause(700); // the client is late: that is the case
+    const { bytes: back, error } = await within(10_000, "all of it", readToEnd(conn));
+    await sending;
+    assertEquals(error, "");
+    assertEquals(back.length, bytes.length);
+    assertEquals(await sha256(back), await sha256(bytes));
+  });
+}
 
 Deno.test("fault 6: clients that reset in mid-echo do not end the server", async () => {
   await using server = await ServerProcess.start(["--write-timeout", "5s"]);
   using bystander = await server.connect();
   await many(30, async () => {
     const conn = await server.connect();
-    const sending = flood(conn);
+    await writeAll(conn, new Uint8Array(MB));
     await conn.read(new Uint8Array(1000)); // the echo has begun, and most of it is unread: closing sends RST
     conn.close();
-    await sending;
   });
   await until("all 30 are gone", () => server.log.events("disconnected").length === 30);
   for (const { reason } of server.log.events("disconnected")) {
