@@ -34,10 +34,7 @@ async function runServe(words: string[]): Promise<void> {
   const log = await openLog(options.quiet ? "warn" : options.logLevel, options.logFormat, stderr);
   const server = new Server({ ...options, addresses }, log);
   const { stop } = stopSignals();
-  Deno.addSignalListener("SIGUSR1", () => {
-    server.report();
-    closeDebugger();
-  });
+  Deno.addSignalListener("SIGUSR1", () => server.report());
   try {
     await server.run(stop);
   } finally {
@@ -77,12 +74,15 @@ function stopSignals(): { stop: AbortSignal; interrupt: () => void } {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     Deno.addSignalListener(name, () => ask(name));
   }
-  // Without a listener, one would open Deno's debugger and the other end the process.
-  for (const name of ["SIGUSR1", "SIGUSR2"] as const) Deno.addSignalListener(name, () => {});
+  Deno.addSignalListener("SIGUSR1", closeDebugger);
+  Deno.addSignalListener("SIGUSR2", () => {}); // without a listener it would end the process
   return { stop: stop.signal, interrupt: () => ask("SIGINT") };
 }
 
-/** From 2.9.2 on, Deno opens its debugger on SIGUSR1, a moment later and whoever listens: nobody asked for it here. */
+/**
+ * From 2.9.2 on, `deno run` opens its debugger on SIGUSR1 to every user of the machine, whoever listens for the
+ * signal, and has no flag against it; the compiled program does not. It is closed as soon as it is there.
+ */
 function closeDebugger(): void {
   const { _debugEnd } = process as { _debugEnd?: () => void };
   for (const ms of [0, 20, 200]) setTimeout(() => _debugEnd?.(), ms);

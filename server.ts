@@ -119,9 +119,9 @@ export class Server {
         accepted = await listener.accept();
       } catch (error) {
         if (stop.aborted) return;
-        this.#acceptFailures.add({ address: listener.address, reason: reason(error) });
-        // Anything else concerns one connection, and a pause would hold up the ones behind it.
-        if (isShortage(error)) await this.#turnAway(listener);
+        // All but a shortage concerns one connection, and a pause would hold up the ones behind it.
+        if (isShortage(error)) await this.#turnAway(listener, error);
+        else this.#acceptFailures.add({ address: listener.address, reason: reason(error) });
         continue;
       }
       this.#admit(accepted);
@@ -145,7 +145,7 @@ export class Server {
    * reserve: it is given up for just as long as it takes to accept the newcomer and close it. The newcomer may
    * come much later, as accept(2) tells of the shortage even when nobody waits: it is served if all is well then.
    */
-  async #turnAway(listener: Listener): Promise<void> {
+  async #turnAway(listener: Listener, shortage: unknown): Promise<void> {
     if (this.#spare !== undefined) {
       this.#spare.close();
       this.#spare = undefined;
@@ -153,11 +153,13 @@ export class Server {
         const accepted = await listener.accept();
         this.#spare = spareDescriptor();
         if (this.#spare !== undefined) return this.#admit(accepted);
-        this.#refuse(accepted, "out of file descriptors; raise `ulimit -n`");
-      } catch { /* counted when accepting fails again */ }
+        this.#refuse(accepted, reason(shortage));
+      } catch { /* no better than before: wait */ }
     }
     this.#spare ??= spareDescriptor();
-    if (this.#spare === undefined) await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE_MS));
+    if (this.#spare !== undefined) return;
+    this.#acceptFailures.add({ address: listener.address, reason: reason(shortage) });
+    await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE_MS));
   }
 
   /** Hands the connection to a task of its own, which closes it. */
