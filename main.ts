@@ -1,3 +1,4 @@
+import process from "node:process";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, parseAddress } from "./cli/address.ts";
 import { checkDatagrams, checkProxyClient, checkProxyServer, checkTls } from "./cli/checks.ts";
@@ -138,9 +139,18 @@ function stopSignals(): { stop: AbortSignal; interrupt: () => void } {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     Deno.addSignalListener(name, () => ask(name));
   }
-  // Without a listener, one would open Deno's debugger and the other end the process.
-  for (const name of ["SIGUSR1", "SIGUSR2"] as const) Deno.addSignalListener(name, () => {});
+  Deno.addSignalListener("SIGUSR1", closeDebugger);
+  Deno.addSignalListener("SIGUSR2", () => {}); // without a listener it would end the process
   return { stop: stop.signal, interrupt: () => ask("SIGINT") };
+}
+
+/**
+ * From 2.9.2 on, `deno run` opens its debugger on SIGUSR1 to every user of the machine, whoever listens for the
+ * signal, and has no flag against it; the compiled program does not. It is closed as soon as it is there.
+ */
+function closeDebugger(): void {
+  const { _debugEnd } = process as { _debugEnd?: () => void };
+  for (const ms of [0, 20, 200]) setTimeout(() => _debugEnd?.(), ms);
 }
 
 /** The one place that prints errors and chooses the exit code. */

@@ -191,19 +191,20 @@ export class Server implements Service {
         accepted = await listener.accept();
       } catch (error) {
         if (stop.aborted) return;
-        this.#acceptFailures.add({ address: listener.address, reason: reason(error) });
-        // Anything else concerns one connection, and a pause would hold up the ones behind it.
-        if (isShortage(error)) await this.#turnAway(listener);
+        // All but a shortage concerns one connection, and a pause would hold up the ones behind it.
+        if (isShortage(error)) await this.#turnAway(listener, welcomes, error);
+        else this.#acceptFailures.add({ address: listener.address, reason: reason(error) });
         continue;
       }
-      if (this.#totals.add("open", 1) > this.#options.maxClients) {
-        this.#totals.add("open", -1);
-        const limit = this.#options.maxClients;
-        this.#refuse(accepted, `${limit} clients are connected, the limit of --max-clients`);
-      } else {
-        this.#start(accepted, welcomes);
-      }
+      this.#admit(accepted, welcomes);
     }
+  }
+
+  #admit(accepted: Accepted, welcomes: readonly Welcome[]): void {
+    const { maxClients } = this.#options;
+    if (this.#totals.add("open", 1) <= maxClients) return this.#start(accepted, welcomes);
+    this.#totals.add("open", -1);
+    this.#refuse(accepted, `${maxClients} clients are connected, the limit of --max-clients`);
   }
 
   #refuse({ stream, peer }: Accepted, reason: string): void {
@@ -214,18 +215,24 @@ export class Server implements Service {
 
   /**
    * Out of descriptors, a newcomer would wait unaccepted and the loop would spin. One descriptor is kept in
-   * reserve: it is given up for just as long as it takes to accept the newcomer and close it.
+   * reserve: it is given up for just as long as it takes to accept the newcomer and close it. The newcomer may
+   * come much later, as accept(2) tells of the shortage even when nobody waits: it is served if all is well then.
    */
-  async #turnAway(listener: Listener): Promise<void> {
+  async #turnAway(listener: Listener, welcomes: readonly Welcome[], shortage: unknown): Promise<void> {
     if (this.#spare !== undefined) {
       this.#spare.close();
       this.#spare = undefined;
       try {
-        this.#refuse(await listener.accept(), "out of file descriptors; raise `ulimit -n`");
-      } catch { /* counted when accepting fails again */ }
+        const accepted = await listener.accept();
+        this.#spare = spareDescriptor();
+        if (this.#spare !== undefined) return this.#admit(accepted, welcomes);
+        this.#refuse(accepted, reason(shortage));
+      } catch { /* no better than before: wait */ }
     }
-    this.#spare = spareDescriptor();
-    if (this.#spare === undefined) await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE_MS));
+    this.#spare ??= spareDescriptor();
+    if (this.#spare !== undefined) return;
+    this.#acceptFailures.add({ address: listener.address, reason: reason(shortage) });
+    await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE_MS));
   }
 
   /** Hands the connection to a task of its own, which closes it. */
@@ -275,8 +282,8 @@ export class Server implements Service {
   }
 
   #ended(connection: Connection, { reason, failed }: Outcome): void {
+    if (!this.#connections.delete(connection)) return; // it was cut off, and that was its end
     const { id: client, peer, bytes, lost, since } = connection;
-    this.#connections.delete(connection);
     this.#totals.add("open", -1);
     this.#count(connection);
     if (failed) this.#totals.add("failed", 1);
@@ -305,6 +312,15 @@ export class Server implements Service {
     }
   }
 
+  /**
+   * Closes a connection from outside its task, and counts it as ended at once: Deno 2.7 leaves a write that is
+   * pending as it is, and the task in it, until the peer reads or goes away.
+   */
+  #cutOff(connection: Connection, reason: string, failed: boolean): void {
+    connection.abort(reason, failed);
+    this.#ended(connection, { reason, failed });
+  }
+
   /** One pass over all connections instead of a timer for each, which would cost a fifth of the speed. */
   #sweep(): void {
     const tick = ++this.#clock.tick;
@@ -314,9 +330,9 @@ export class Server implements Service {
     for (const connection of this.#connections) {
       const still = tick - connection.tick;
       if (connection.phase === "reading") {
-        if (still > idleTicks) connection.abort(`idle for ${showDuration(idleTimeout ?? 0)}`, false);
+        if (still > idleTicks) this.#cutOff(connection, `idle for ${showDuration(idleTimeout ?? 0)}`, false);
       } else if (connection.phase === "writing" && still > writeTicks) {
-        connection.abort(`did not read for ${showDuration(writeTimeout)}`, true);
+        this.#cutOff(connection, `did not read for ${showDuration(writeTimeout)}`, true);
       }
     }
   }
@@ -331,7 +347,7 @@ export class Server implements Service {
       setTimeout(
         () =>
           this.#connections.forEach((one) =>
-            one.abort(`still open ${showDuration(drain)} after the stop`, true)
+            this.#cutOff(one, `still open ${showDuration(drain)} after the stop`, true)
           ),
         drain,
       ),

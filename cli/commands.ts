@@ -148,9 +148,8 @@ const connect: Command<typeof connectFlags> = {
   flags: connectFlags,
   notes: [
     ADDRESS,
-    `${SCHEMES} The default host is 127.0.0.1.`,
+    `${SCHEMES} The default host is 127.0.0.1. A MESSAGE that begins with - goes after --.`,
     UDP_CLIENT,
-    "A MESSAGE that begins with - goes after --.",
     EXIT_CODES,
     "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130; USR1, USR2: nothing.",
   ],

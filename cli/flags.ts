@@ -103,7 +103,7 @@ function refuseUnknown(flags: readonly Flag<unknown>[], words: readonly string[]
       // Short switches may share a dash (-qv); what follows one with a value is its value (-c3).
       for (const letter of word.slice(1)) {
         const flag = flags.find((row) => row.short === letter);
-        if (flag === undefined) throw new UsageError(unknownFlag(word, flags));
+        if (flag === undefined) throw new UsageError(unknownFlag(`-${letter}`, flags));
         if (flag.value !== undefined) break;
       }
     }

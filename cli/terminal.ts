@@ -24,6 +24,8 @@ export async function readLines(
   terminal.on("SIGINT", interrupt);
   // After Ctrl-Z and `fg` readline leaves the input paused.
   terminal.on("SIGCONT", () => prompting ? terminal.prompt(true) : terminal.resume());
+  // Where it may not stop itself, a listener keeps readline from trying, and Ctrl-Z does nothing.
+  if (!maySignalItself()) terminal.on("SIGTSTP", () => {});
   terminal.once("close", () => {
     if (prompting) process.stderr.write("\n"); // what comes next starts on a line of its own
   });
@@ -36,4 +38,13 @@ export async function readLines(
   }
   stop.removeEventListener("abort", close);
   terminal.close();
+}
+
+/** Deno 2.7 asks for --allow-run even for a signal to oneself. */
+function maySignalItself(): boolean {
+  try {
+    return process.kill(process.pid, 0);
+  } catch {
+    return false;
+  }
 }

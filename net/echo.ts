@@ -8,6 +8,8 @@ import type { Turns } from "./turns.ts";
 const SMALLEST_BUFFER = 512;
 const LARGEST_BUFFER = 256 << 10;
 const BUFFER_STEP = 8;
+/** With many connections a turn of the event loop must not take long: 128 reads of 256 KiB are 10 ms and more. */
+const LARGEST_IN_A_CROWD = 32 << 10;
 
 /** What happens to a connection at the moment. */
 export type Phase = "arriving" | "reading" | "writing";
@@ -120,7 +122,7 @@ export async function echo(
       }
       if (turns.crowded) await turns.next();
       if (connection.stopping) await stream.closeWrite();
-      buffer = fitting(buffer, n);
+      buffer = fitting(buffer, n, turns.crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
     }
     return connection.stopping ? STOPPED : LEFT;
   } catch (error) {
@@ -132,10 +134,9 @@ export async function echo(
 }
 
 /** The buffer for the next read, after one that gave `n` bytes: larger if it was filled, smaller if hardly used. */
-function fitting(buffer: Uint8Array<ArrayBuffer>, n: number): Uint8Array<ArrayBuffer> {
-  if (n === buffer.length && n < LARGEST_BUFFER) return new Uint8Array(n * BUFFER_STEP);
-  if (n * BUFFER_STEP < buffer.length && buffer.length > SMALLEST_BUFFER) {
-    return new Uint8Array(buffer.length / BUFFER_STEP);
-  }
-  return buffer;
+function fitting(buffer: Uint8Array<ArrayBuffer>, n: number, largest: number): Uint8Array<ArrayBuffer> {
+  const size = buffer.length;
+  const hardlyUsed = n * BUFFER_STEP < size && size > SMALLEST_BUFFER;
+  if (hardlyUsed || size > largest) return new Uint8Array(size / BUFFER_STEP);
+  return n === size && size < largest ? new Uint8Array(size * BUFFER_STEP) : buffer;
 }

@@ -6,7 +6,7 @@ import { Failure } from "./errors.ts";
 import type { Stream } from "./stream.ts";
 
 /** So many bytes may wait to be read before the socket is told to stop: below that, pausing costs more than it saves. */
-const HELD_LIMIT = 128 << 10;
+const HELD_LIMIT = Infinity;
 /** Three records of TLS: what Deno hands to the kernel at once. Of a longer write it moves the rest, each time. */
 const LONGEST_WRITE = 48 << 10;
 /** How long the peer may take to accept our end of the stream before the connection is cut. */

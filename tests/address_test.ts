@@ -81,9 +81,7 @@ Deno.test("a host is a name or an address, not what a resolver would guess", () 
     "1.2.3.4.5",
     "01.2.3.4",
   ];
-  const names = ["a..b", ".a", "-a", "a-", "a b", " ", "*", "a/b", "http", "ü.de"].filter((name) =>
-    name !== "http"
-  );
+  const names = ["a..b", ".a", "-a", "a-", "a b", " ", "*", "a/b", "ü.de"];
   for (const text of [...bad, ...names, "a\nb", `${"a".repeat(64)}.de`, "a.".repeat(127) + "com"]) {
     refused(text, "is neither an IP address nor a host name");
   }

@@ -4,7 +4,8 @@ import "../worker.ts";
 import { Totals } from "../net/totals.ts";
 import type { Start } from "../workers.ts";
 
-self.addEventListener("message", ({ data }: MessageEvent<Start>) => {
+self.addEventListener("message", (event: Event) => {
+  const { data } = event as MessageEvent<Start>;
   if (data.thread !== 1) return;
   const totals = new Totals(data.memory, data.thread);
   setInterval(() => {

@@ -57,7 +57,7 @@ Deno.test("a stream that takes a few bytes at a time gets them all", async () =>
   const sink = new Sink();
   sink.most = 7;
   const writer = new LineWriter(sink);
-  const text = "a line with umlauts: äöü\n".repeat(20).replaceAll(/[äöü]/g, "x");
+  const text = "a line of 27 bytes\n".repeat(20);
   writer.write(text);
   await flushed(writer);
   assertEquals(sink.text, text);

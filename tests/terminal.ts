@@ -3,23 +3,22 @@
 import { assertMatch } from "@std/assert";
 import { ECHO, ROOT } from "./helpers.ts";
 
-let terminals = 0;
-
 /** Runs the words, then shows the exit code and whether the terminal echoes and edits lines again, as it should; sh itself survives Ctrl-C. */
 export const SCRIPT =
   'trap : INT; "$@"; echo "[exit $?]"; stty -a | tr " ;" "\\n\\n" | grep -x -e "-*echo" -e "-*icanon" | xargs; exec cat';
 
 /** A terminal of 100 columns with one program in it, and a tmux of its own around it. */
 export class Terminal implements AsyncDisposable {
-  readonly #name: string;
+  /** Of a folder of its own: tmux leaves its socket there. */
+  readonly #folder: string;
 
-  private constructor(name: string) {
-    this.#name = name;
+  private constructor(folder: string) {
+    this.#folder = folder;
   }
 
   /** Runs these words in a new terminal, by `script` of sh. */
   static async run(words: readonly string[], script = SCRIPT): Promise<Terminal> {
-    const terminal = new Terminal(`echo-test-${Deno.pid}-${terminals++}`);
+    const terminal = new Terminal(await Deno.makeTempDir({ prefix: "echo-test-" }));
     const size = ["-x", "100", "-y", "30"];
     await terminal.#tmux(
       "-u",
@@ -78,11 +77,12 @@ export class Terminal implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tmux("kill-server");
+    await Deno.remove(this.#folder, { recursive: true });
   }
 
   async #tmux(...words: string[]): Promise<string> {
     const { success, stdout, stderr } = await new Deno.Command("tmux", {
-      args: ["-L", this.#name, ...words],
+      args: ["-S", `${this.#folder}/tmux`, ...words],
       cwd: ROOT,
       env: { TERM: "xterm", LANG: "C.UTF-8", LC_ALL: "C.UTF-8", TMUX: "" },
     }).output();

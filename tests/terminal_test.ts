@@ -6,6 +6,8 @@ import { SCRIPT, Terminal } from "./terminal.ts";
 
 const encoder = new TextEncoder();
 const ignore = !has("tmux");
+/** Deno 2.7, of which the binary is made, does not let a process stop itself: there Ctrl-Z does nothing. */
+const STOPS = !Deno.env.has("ECHO_BIN") && !Deno.version.deno.startsWith("2.7.");
 
 Deno.test({
   name: "a session: where to, prompt, lines with their round-trip times, history, and the summary",
@@ -108,17 +110,21 @@ Deno.test({
 });
 
 Deno.test({
-  name: "Ctrl-Z and `fg`: the session goes on where it was",
+  name: "after Ctrl-Z (and `fg`) the session goes on where it was",
   ignore,
   async fn() {
     await using server = await ServerProcess.start();
-    const script = 'set -m; "$@"; echo "[stopped]"; read answer; fg; echo "[exit $?]"; stty -a | ' +
-      'tr " ;" "\\n\\n" | grep -x -e "-*echo" -e "-*icanon" | xargs; exec cat';
-    await using terminal = await Terminal.run([...ECHO, "connect", `:${server.port}`], script);
+    const script = SCRIPT.replace('"$@"', 'set -m; "$@"; echo "[stopped]"; read answer; fg');
+    await using terminal = await Terminal.run(
+      [...ECHO, "connect", `:${server.port}`],
+      STOPS ? script : SCRIPT,
+    );
     await terminal.shows(/\n>$/);
     await terminal.type("half", "C-z");
-    await terminal.shows("[stopped]");
-    await terminal.type("", "Enter");
+    if (STOPS) {
+      await terminal.shows("[stopped]");
+      await terminal.type("", "Enter");
+    }
     await terminal.shows(/> half$/);
     await terminal.type(" and half", "Enter");
     await terminal.shows(/ms {2}half and half\n>$/);
