@@ -58,18 +58,16 @@ async function runServe(words: string[]): Promise<void> {
     log.write("state", { ...totals.summary(), threads: totals.threads });
   });
   if (readTls !== undefined) Deno.addSignalListener("SIGUSR2", () => reload(readTls, service, log));
-  stop.addEventListener("abort", () => {
-    log.write("stopping", { reason: String(stop.reason), open: totals.get("open") });
-  });
   try {
-    await service.run(
-      stop,
-      (addresses) =>
-        addresses.forEach((address) => {
+    await service.run(stop, {
+      listening(addresses) {
+        for (const address of addresses) {
           const fingerprint = address.startsWith("tls:") && tls?.fingerprint;
           log.write("listening", { address, ...(fingerprint && { fingerprint }) });
-        }),
-    );
+        }
+      },
+      stopping: () => log.write("stopping", { reason: String(stop.reason), open: totals.get("open") }),
+    });
     log.write("stopped", totals.summary());
   } finally {
     await closeLog(stderr, FLUSH_MS);

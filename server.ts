@@ -33,13 +33,19 @@ const SETTLE_MS = 100;
 const SHORTAGE_PAUSE_MS = 100;
 const WARN_INTERVAL_MS = 1000;
 
+/** Whom a service tells how far it is: each is called once. */
+export interface Milestones {
+  listening(addresses: string[]): void;
+  /** Nobody is let in any more, and the drain begins. */
+  stopping(): void;
+}
+
 /** What serves, on one thread or on several. */
 export interface Service {
   /**
-   * Serves until `stop` aborts; then drains and resolves. `listening` is called once, with the addresses. Throws
-   * Failure if one of them cannot be listened on.
+   * Serves until `stop` aborts; then drains and resolves. Throws Failure if an address cannot be listened on.
    */
-  run(stop: AbortSignal, listening: (addresses: string[]) => void): Promise<void>;
+  run(stop: AbortSignal, told: Milestones): Promise<void>;
   /** Brings the totals up to date: a connection adds its bytes when it ends. */
   count(): Promise<void>;
   /** Other certificates for the clients that come from now on. */
@@ -116,15 +122,16 @@ export class Server implements Service {
     };
   }
 
-  async run(stop: AbortSignal, listening: (addresses: string[]) => void): Promise<void> {
+  async run(stop: AbortSignal, told: Milestones): Promise<void> {
     const doors = this.#doors = await this.#listen();
-    listening(doors.map(({ address }) => address));
+    told.listening(doors.map(({ address }) => address));
     const sweeper = setInterval(() => this.#sweep(), this.#tickMs);
     const close = () => doors.forEach((door) => door.stop());
     stop.addEventListener("abort", close, { once: true });
     if (stop.aborted) close();
     try {
       await Promise.all(doors.map((door) => door.serve(stop)));
+      told.stopping();
       await this.#drain();
     } finally {
       this.#countDatagrams();

@@ -36,7 +36,10 @@ async function serve({ options, memory, thread: number, level, format }: Start):
   const log = await openLog(level, format, lines);
   server = new Server(options, log, new Totals(memory, number));
   try {
-    await server.run(stop.signal, (listening) => tell({ listening }));
+    await server.run(stop.signal, {
+      listening: (listening) => tell({ listening }),
+      stopping: () => tell({ stopping: true }),
+    });
     return undefined;
   } catch (error) {
     if (error instanceof Failure) return error.message;

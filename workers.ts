@@ -5,7 +5,7 @@ import type { Format, Level, LineWriter, Log } from "./cli/log.ts";
 import { Failure } from "./net/errors.ts";
 import type { ServerTls } from "./net/tls.ts";
 import { Totals } from "./net/totals.ts";
-import type { ServeOptions, Service } from "./server.ts";
+import type { Milestones, ServeOptions, Service } from "./server.ts";
 
 /** What a worker is told at its start. */
 export interface Start {
@@ -22,6 +22,7 @@ export type Order = "count" | "stop" | { readonly renew: ServerTls };
 /** What it tells: where it listens, lines of its log, that it has counted, and how it ended. */
 export type Report =
   | { readonly listening: string[] }
+  | { readonly stopping: true }
   | { readonly lines: string }
   | { readonly counted: true }
   | { readonly ended: string | undefined };
@@ -44,6 +45,9 @@ export class Crew implements Service {
   readonly #stopped = Promise.withResolvers<void>();
   #addresses: ServeOptions["addresses"] = [];
   #stopping = false;
+  /** Workers that have not said yet, after the stop, that they let nobody in any more. */
+  #hearing = 0;
+  #onDeaf = () => {};
 
   /** `module` is another worker module, for tests of a worker that dies. */
   constructor(
@@ -64,14 +68,16 @@ export class Crew implements Service {
     this.#module = module;
   }
 
-  async run(stop: AbortSignal, listening: (addresses: string[]) => void): Promise<void> {
+  async run(stop: AbortSignal, told: Milestones): Promise<void> {
     // The first worker finds out the ports where 0 was asked for, and whether all can be listened on at all.
     const addresses = await this.#start(0, this.#options.addresses);
     this.#addresses = addresses.map(parseAddress) as ServeOptions["addresses"];
     for (let thread = 1; thread < this.#threads; thread++) await this.#start(thread, this.#shareable());
-    listening(addresses);
+    told.listening(addresses);
+    this.#onDeaf = () => told.stopping();
     const order = () => {
       this.#stopping = true;
+      this.#hearing = this.#workers.size;
       for (const worker of this.#workers.values()) worker.postMessage("stop" satisfies Order);
       if (this.#workers.size === 0) this.#stopped.resolve();
     };
@@ -111,6 +117,7 @@ export class Crew implements Service {
     this.#workers.set(thread, worker);
     worker.addEventListener("message", ({ data }: MessageEvent<Report>) => {
       if ("listening" in data) resolve(data.listening);
+      else if ("stopping" in data && --this.#hearing === 0) this.#onDeaf();
       else if ("lines" in data) this.#out.write(data.lines);
       else if ("ended" in data) {
         if (data.ended !== undefined) reject(new Failure(data.ended));

@@ -69,7 +69,7 @@ const serveFlags = {
   clientCa: optional("client-ca", "FILE", String, "tls: clients must show a certificate of this CA"),
   proxyProtocol: toggle(
     "proxy-protocol",
-    "",
+    undefined,
     "each connection begins with a PROXY header, v1 or v2; needs --trust",
   ),
   trust: optional("trust", "CIDRS", networks, "the proxies whose headers are believed: 10.0.0.0/8,192.0.2.7"),
@@ -103,7 +103,7 @@ const connectFlags = {
   ),
   cert: optional("cert", "FILE", String, "tls: a certificate to show, in PEM"),
   key: optional("key", "FILE", String, "tls: the private key of --cert, in PEM"),
-  insecure: toggle("insecure", "", "tls: trust any certificate"),
+  insecure: toggle("insecure", undefined, "tls: trust any certificate"),
   fingerprint: optional(
     "fingerprint",
     "SHA256",
@@ -129,7 +129,7 @@ const serve: Command<typeof serveFlags> = {
     SCHEMES,
     UDP_SERVER,
     "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR1 logs the present state;",
-    "USR2 reads the files of --cert, --key and --client-ca again.",
+    "USR2 reads the files of --cert, --key and --client-ca again; without TLS it does nothing.",
     "D is a duration: 250ms, 5s, 2m, 1h; a bare number is seconds. N may end in k or M.",
   ],
   examples: [
@@ -148,8 +148,9 @@ const connect: Command<typeof connectFlags> = {
   flags: connectFlags,
   notes: [
     ADDRESS,
-    `${SCHEMES} The default host is 127.0.0.1. A MESSAGE that begins with - goes after --.`,
+    `${SCHEMES} The default host is 127.0.0.1.`,
     UDP_CLIENT,
+    "A MESSAGE that begins with - goes after --.",
     EXIT_CODES,
     "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130; USR1, USR2: nothing.",
   ],

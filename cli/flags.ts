@@ -41,8 +41,8 @@ export function optional<T>(
 }
 
 /** A flag without a value. */
-export function toggle(name: string, short: string, help: string): Flag<boolean> {
-  return { name, short, parse: () => true, help };
+export function toggle(name: string, short: string | undefined, help: string): Flag<boolean> {
+  return { name, ...(short && { short }), parse: () => true, help };
 }
 
 /** One command: what it is called, what it takes, how it is explained. */

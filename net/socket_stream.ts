@@ -6,11 +6,17 @@ import { Failure } from "./errors.ts";
 import type { Stream } from "./stream.ts";
 
 /** So many bytes may wait to be read before the socket is told to stop: below that, pausing costs more than it saves. */
-const HELD_LIMIT = Infinity;
+const HELD_LIMIT = 128 << 10;
 /** Three records of TLS: what Deno hands to the kernel at once. Of a longer write it moves the rest, each time. */
 const LONGEST_WRITE = 48 << 10;
 /** How long the peer may take to accept our end of the stream before the connection is cut. */
 const CLOSE_MS = 1000;
+
+/** How a socket is told to receive no more for now, and to go on. */
+export interface Flow {
+  pause(): void;
+  resume(): void;
+}
 
 interface PendingRead {
   readonly into: Uint8Array;
@@ -21,6 +27,7 @@ interface PendingRead {
 /** Owns the socket, which must let its directions end one by one (`allowHalfOpen`). Nothing is read before `read`. */
 export class SocketStream implements Stream {
   readonly #socket: Socket;
+  readonly #flow: Flow;
   /** Received and not yet read, oldest first. */
   #held: Uint8Array[] = [];
   #heldBytes = 0;
@@ -31,8 +38,10 @@ export class SocketStream implements Stream {
   #released = false;
   #error: unknown;
 
-  constructor(socket: Socket) {
+  /** `flow` is for a socket whose own `pause` does not hold back the peer. */
+  constructor(socket: Socket, flow: Flow = socket) {
     this.#socket = socket;
+    this.#flow = flow;
     socket.on("error", this.#onFault);
     socket.on("close", this.#onClose);
   }
@@ -107,7 +116,7 @@ export class SocketStream implements Stream {
     }
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
-    if (this.#heldBytes >= HELD_LIMIT) this.#socket.pause();
+    if (this.#heldBytes >= HELD_LIMIT) this.#flow.pause();
   };
 
   readonly #onEnd = () => {
@@ -139,7 +148,7 @@ export class SocketStream implements Stream {
     this.#held.splice(0, taken);
     const paused = this.#heldBytes >= HELD_LIMIT;
     this.#heldBytes -= at;
-    if (paused && this.#heldBytes < HELD_LIMIT) this.#socket.resume();
+    if (paused && this.#heldBytes < HELD_LIMIT && !this.#socket.destroyed) this.#flow.resume();
     return at;
   }
 

@@ -7,7 +7,7 @@ import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
 import { printable } from "../cli/escape.ts";
 import { showDate, validity } from "./certificate.ts";
 import { errno, Failure, failure } from "./errors.ts";
-import { SocketStream } from "./socket_stream.ts";
+import { type Flow, SocketStream } from "./socket_stream.ts";
 import type { Accepted, Dialled, DialOptions, Listener, ListenOptions, Preamble } from "./stream.ts";
 import { BACKLOG } from "./tcp.ts";
 import { type ClientTls, HANDSHAKE_MS, handshakeFailure, type ServerTls } from "./tls.ts";
@@ -49,7 +49,10 @@ export async function dial(
   const { host = "127.0.0.1" } = address;
   const where = showAddress({ ...address, host });
   try {
-    const socket = await secure(host, await reach(host, address.port, preamble, signal), tls, signal);
+    const stream = await reach(host, address.port, preamble, signal);
+    const carrier = stream.release();
+    const flow = flowOf(carrier);
+    const socket = await secure(host, carrier, tls, signal);
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) throw new Failure("TLS: the other end showed no certificate");
     const { fingerprint } = tls;
@@ -57,7 +60,7 @@ export async function dial(
       socket.destroy();
       throw new Failure(`TLS: its certificate has another fingerprint: ${certificate.fingerprint256}`);
     }
-    return { stream: new SocketStream(socket), details: details(socket, certificate) };
+    return { stream: new SocketStream(socket, flow), details: details(socket, certificate) };
   } catch (error) {
     if (!UNTRUSTED.includes(errno((error as Error).cause))) throw failure("connect to", where, error);
     const why = await doubt(host, address.port, tls, preamble, signal);
@@ -68,17 +71,17 @@ export async function dial(
 /** The handshakes of a server. `node:tls` does them, and decides whether a client's certificate will do. */
 class Handshakes {
   readonly #server;
-  readonly #open = new WeakMap<Socket, PromiseWithResolvers<SocketStream>>();
+  readonly #open = new WeakMap<Socket, Handshake>();
+  readonly #asks: boolean;
   /** Fingerprints that were verified with the present CA: a resumed session is not verified again by Deno. */
-  readonly #verified = new Set<string>();
-  #clientCa: string | undefined;
+  #verified = new Set<string>();
 
   constructor(tls: ServerTls) {
-    this.#clientCa = tls.clientCa;
+    this.#asks = tls.clientCa !== undefined;
     this.#server = createTlsServer({
       ...contextOf(tls),
-      requestCert: tls.clientCa !== undefined,
-      rejectUnauthorized: tls.clientCa !== undefined,
+      requestCert: this.#asks,
+      rejectUnauthorized: this.#asks,
       handshakeTimeout: HANDSHAKE_MS,
     });
     this.#server.on("secureConnection", (socket) => this.#done(socket));
@@ -87,7 +90,7 @@ class Handshakes {
         "the client's certificate has expired or is of an unknown CA";
       const failure = handshakeFailure(error, distrust || undefined);
       // A turn later: the alert that tells the client why can leave, though Deno does not always let it.
-      setTimeout(() => this.#promise(socket)?.reject(failure));
+      setTimeout(() => this.#find(socket)?.reject(failure));
     });
   }
 
@@ -95,46 +98,67 @@ class Handshakes {
   run(stream: SocketStream): Promise<SocketStream> {
     const socket = stream.release();
     socket.allowHalfOpen = false; // until the handshake is done: who leaves during it is gone
-    const outcome = Promise.withResolvers<SocketStream>();
-    this.#open.set(socket, outcome);
+    const { promise, resolve, reject } = Promise.withResolvers<SocketStream>();
+    this.#open.set(socket, { resolve, reject, flow: flowOf(socket), verified: this.#verified });
     this.#server.emit("connection", socket);
-    return outcome.promise;
+    return promise;
   }
 
   /** For handshakes that begin from now on. */
   renew(tls: ServerTls): void {
     this.#server.setSecureContext(contextOf(tls));
-    this.#clientCa = tls.clientCa;
-    this.#verified.clear();
+    this.#verified = new Set();
   }
 
   #done(socket: TLSSocket): void {
+    const handshake = this.#find(socket);
+    if (handshake === undefined) return void socket.destroy();
     socket.allowHalfOpen = true;
-    const stream = new SocketStream(socket);
-    const reason = this.#clientCa === undefined ? undefined : this.#distrust(socket);
-    if (reason === undefined) return this.#promise(socket)?.resolve(stream);
+    const stream = new SocketStream(socket, handshake.flow);
+    const reason = this.#asks ? distrust(socket, handshake.verified) : undefined;
+    if (reason === undefined) return handshake.resolve(stream);
     stream.close();
-    this.#promise(socket)?.reject(new Failure(`TLS: ${reason}`));
-  }
-
-  /** Why a client must not be served although its handshake is done. Whatever is unclear is a reason. */
-  #distrust(socket: TLSSocket): string | undefined {
-    const certificate = socket.getPeerX509Certificate();
-    if (!socket.authorized || certificate === undefined) return "the client's certificate was not verified";
-    const { fingerprint256 } = certificate;
-    if (!socket.isSessionReused()) this.#verified.add(fingerprint256);
-    if (!this.#verified.has(fingerprint256)) {
-      return "a session of a client whose certificate was never verified";
-    }
-    const invalid = validity(certificate);
-    return invalid && `the client's certificate ${invalid}`;
+    handshake.reject(new Failure(`TLS: ${reason}`));
   }
 
   /** Node knows the socket underneath as `_parent`; were it gone, no client would be served. */
-  #promise(socket: TLSSocket): PromiseWithResolvers<SocketStream> | undefined {
+  #find(socket: TLSSocket): Handshake | undefined {
     const { _parent: parent } = socket as TLSSocket & { readonly _parent?: Socket };
     return parent && this.#open.get(parent);
   }
+}
+
+/** A handshake that is going on. */
+interface Handshake {
+  readonly resolve: (stream: SocketStream) => void;
+  readonly reject: (error: Failure) => void;
+  readonly flow: Flow;
+  readonly verified: Set<string>;
+}
+
+/** Why a client must not be served although its handshake is done. Whatever is unclear is a reason. */
+function distrust(socket: TLSSocket, verified: Set<string>): string | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (!socket.authorized || certificate === undefined) return "the client's certificate was not verified";
+  const { fingerprint256 } = certificate;
+  if (!socket.isSessionReused()) verified.add(fingerprint256);
+  if (!verified.has(fingerprint256)) return "a session of a client whose certificate was never verified";
+  const invalid = validity(certificate);
+  return invalid && `the client's certificate ${invalid}`;
+}
+
+/**
+ * A TLS socket of Deno 2.9.6 that is paused goes on to receive, without limit, and loses the end of the stream that
+ * comes meanwhile. So the socket underneath is stopped instead, by the handle through which Node does that.
+ */
+function flowOf(socket: Socket): Flow {
+  const { _handle: handle } = socket as Socket & {
+    readonly _handle?: { readStop?(): void; readStart?(): void } | null;
+  };
+  if (!handle?.readStop || !handle.readStart) {
+    throw new Failure("TLS: the connection has ended, or this Deno has another node:net than echo knows");
+  }
+  return { pause: () => handle.readStop?.(), resume: () => handle.readStart?.() };
 }
 
 /** Accepted connections, for a loop that takes them one by one. */
@@ -239,7 +263,7 @@ async function reach(
 /** Does the handshake, and lets through only whom `tls` trusts; a fingerprint is left to the caller. */
 async function secure(
   host: string,
-  stream: SocketStream,
+  carrier: Socket,
   { ca, serverName, pair, insecure, fingerprint }: ClientTls,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
@@ -250,7 +274,7 @@ async function secure(
     ...(ca === undefined ? {} : { ca }),
     ...(isIP(name) === 0 ? { servername: name } : {}), // SNI has no IP addresses: RFC 6066, section 3
     host: name,
-    socket: stream.release(),
+    socket: carrier,
     rejectUnauthorized: strict,
   });
   try {
@@ -285,7 +309,7 @@ async function doubt(
   signal: AbortSignal,
 ): Promise<string> {
   const stream = await reach(host, port, preamble, signal);
-  const socket = await secure(host, stream, { ...tls, pair: undefined, insecure: true }, signal);
+  const socket = await secure(host, stream.release(), { ...tls, pair: undefined, insecure: true }, signal);
   const certificate = socket.getPeerX509Certificate();
   socket.destroy();
   if (certificate === undefined) return "its certificate is not trusted";

@@ -98,12 +98,14 @@ Deno.test("an address that is empty, or IPv6 without its brackets, is refused", 
   }
 });
 
-Deno.test("schemes that are not there yet are refused, and unknown ones", () => {
-  for (const scheme of ["udp", "tls"]) {
-    refused(`${scheme}://localhost:7`, `${scheme} is not there yet; only tcp is`);
-  }
-  refused("unix:/tmp/socket", "unix is not there yet");
-  refused("unix:///tmp/socket", "unix is not there yet");
+Deno.test("each scheme has its form, and an unknown one is refused", () => {
+  assertEquals(parseAddress("udp://localhost:7"), { scheme: "udp", host: "localhost", port: 7 });
+  assertEquals(parseAddress("tls://[::1]"), { scheme: "tls", host: "::1", port: 8890 });
+  assertEquals(parseAddress("unix:/tmp/socket"), { scheme: "unix", path: "/tmp/socket" });
+  assertEquals(parseAddress("unix:///tmp/socket"), { scheme: "unix", path: "/tmp/socket" });
+  assertEquals(parseAddress("unix:socket"), { scheme: "unix", path: "socket" });
+  refused("unix:", "a Unix socket is written unix:/path");
+  refused(`unix:/${"x".repeat(107)}`, "its path has 108 bytes; a Unix socket takes 107");
   for (const scheme of ["http", "TCP", "tcp4", "x"]) {
     refused(`${scheme}://localhost:7`, `unknown scheme "${scheme}"`);
   }

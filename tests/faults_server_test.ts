@@ -896,7 +896,7 @@ for (const signal of ["SIGHUP", "SIGQUIT", "SIGINT"] as const) {
 
 Deno.test("of the trade: SIGUSR1 logs the state, SIGUSR2 does nothing, neither opens anything", async () => {
   const help = new TextDecoder().decode((await run(["serve", "--help"])).stdout);
-  assertMatch(help, /USR1 logs the present state;\s+USR2 does nothing/);
+  assertMatch(help, /USR1 logs the present state;\s+USR2 reads the files/);
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   assertEquals(await roundTrip(conn, "hello"), "hello");

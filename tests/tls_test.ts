@@ -487,6 +487,33 @@ test("SIGUSR2 reads the files again, and drops nobody; a bad file leaves all as 
   assertEquals(decoder.decode(await readUpTo(open, 10)), "still here");
 });
 
+test("clients that send and never read cost little memory, are cut off, and hold up nobody", async (certs) => {
+  await using server = await start([...certs.pair("good"), "--write-timeout", "3s"]);
+  const rss = async () => {
+    const status = await Deno.readTextFile(`/proc/${server.pid}/status`);
+    return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1]) << 10;
+  };
+  const before = await rss();
+  const caCerts = [await Deno.readTextFile(certs.path("ca.pem"))];
+  const conns = await Promise.all(
+    Array.from({ length: 10 }, () => Deno.connectTls({ hostname: "127.0.0.1", port: server.port, caCerts })),
+  );
+  const piece = new Uint8Array(64 << 10);
+  const floods = conns.map(async (conn) => {
+    try {
+      for (;;) await conn.write(piece);
+    } catch { /* cut off */ }
+  });
+  const { code } = await run(["connect", at(server), "hello", ...certs.ca]);
+  assertEquals(code, 0);
+  await within(20_000, "the end of all who do not read", Promise.all(floods));
+  for (const conn of conns) conn.close();
+  const grown = await rss() - before;
+  assert(grown < 200 * MB, `the server has grown by ${grown} bytes`);
+  const reasons = server.log.events("disconnected").map(({ reason }) => String(reason));
+  assertEquals(reasons.filter((reason) => reason.startsWith("did not read for")).length, 10);
+});
+
 test("files that cannot be used are refused with exit 2 before anything is opened", async (certs) => {
   await Deno.writeTextFile(certs.path("empty.pem"), "");
   await Deno.writeTextFile(

@@ -74,7 +74,7 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
   const crew = new Crew(options, 2, totals, log, out, { level: "warn", format: "json" }, module);
   const stop = new AbortController();
   const listening = Promise.withResolvers<string[]>();
-  const ended = crew.run(stop.signal, listening.resolve);
+  const ended = crew.run(stop.signal, { listening: listening.resolve, stopping() {} });
   const port = Number(/\d+$/.exec((await listening.promise)[0]!)![0]);
   const connect = () => Deno.connect({ hostname: "127.0.0.1", port });
   try {
