@@ -4,9 +4,9 @@ import { type Address, showAddress, type StreamAddress } from "./cli/address.ts"
 import { printable } from "./cli/escape.ts";
 import { readLines } from "./cli/terminal.ts";
 import { showDuration, showSize } from "./cli/units.ts";
-import { Conversation, type Dialogue, OutputClosed, type Source } from "./net/conversation.ts";
+import { Conversation, type Dialogue, type Source } from "./net/conversation.ts";
 import { DatagramConversation } from "./net/datagram_client.ts";
-import { Failure, reason } from "./net/errors.ts";
+import { Failure, OutputClosed, reason } from "./net/errors.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
 import { transport } from "./net/transport.ts";
 

@@ -1,4 +1,4 @@
-import { Failure, failure } from "./errors.ts";
+import { Failure, failure, OutputClosed } from "./errors.ts";
 import type { Stream } from "./stream.ts";
 import { Outstanding, showDifference } from "./verify.ts";
 import { showDuration } from "../cli/units.ts";
@@ -192,6 +192,3 @@ export class Conversation implements Dialogue {
     return new Promise((resolve) => this.#onProgress = resolve);
   }
 }
-
-/** Whoever read our output has had enough, as `head -1` has: not a fault. */
-export class OutputClosed extends Error {}

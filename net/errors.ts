@@ -5,6 +5,9 @@ export class Failure extends Error {}
 
 const NO_NAME = "the name does not resolve; check its spelling and the DNS";
 
+/** Whoever read our output has had enough, as `head -1` has: not a fault. */
+export class OutputClosed extends Error {}
+
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the address is in use by a live server; stop it, or try another port",
   EADDRNOTAVAIL: "this machine has no such address; try :PORT for every interface",

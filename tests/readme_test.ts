@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { commands, OVERVIEW } from "../cli/commands.ts";
+import { command as connectCommand } from "../commands/connect.ts";
+import { command as serveCommand } from "../commands/serve.ts";
 import { help } from "../cli/flags.ts";
 import { EVENTS } from "../cli/log.ts";
 
@@ -7,7 +8,7 @@ const ROOT = new URL("../", import.meta.url);
 const readme = Deno.readTextFileSync(new URL("README.md", ROOT));
 
 Deno.test("the README shows the help of every command as it is printed", () => {
-  for (const text of [OVERVIEW, ...Object.values(commands).map(help)]) {
+  for (const text of [help(serveCommand), help(connectCommand)]) {
     const block = `\`\`\`text\n${text}\n\`\`\`\n`;
     assert(readme.includes(block), `README.md does not have this block:\n${block}`);
   }

@@ -1,0 +1,103 @@
+/** `echo connect`: its flags, and from them the conversation. */
+
+import { DEFAULT_PORT, parseAddress } from "../cli/address.ts";
+import { checkDatagrams, checkProxyClient, checkTls } from "../cli/checks.ts";
+import { type Command, type Flags, option, optional, toggle } from "../cli/flags.ts";
+import { listenToSignals } from "../cli/signals.ts";
+import { duration, LARGEST_DATAGRAM, oneOf, size, UsageError } from "../cli/units.ts";
+import { connect } from "../client.ts";
+import { USUAL_DATAGRAM } from "../net/datagram_client.ts";
+import { encodeHeader } from "../net/proxy_protocol.ts";
+import { HAS_NODE_TLS, readClientTls } from "../net/tls.ts";
+import { ADDRESS, EXIT_CODES, parseOrHelp, SCHEMES, tlsFlags } from "./shared.ts";
+
+const UDP_CLIENT =
+  "udp: a line or MESSAGE is a datagram; in a pipe, each read of at most --size bytes is one.";
+
+function datagramSize(text: string): number {
+  const bytes = size(text);
+  if (bytes < 1 || bytes > LARGEST_DATAGRAM) {
+    throw new UsageError(`a datagram takes from 1 to ${LARGEST_DATAGRAM} bytes, not ${text}`);
+  }
+  return bytes;
+}
+
+const flags = {
+  timeout: option("timeout", "D", duration, "5s", "for connecting, and for each wait for a reply"),
+  retry: optional(
+    "retry",
+    "D",
+    duration,
+    "go on trying to connect for so long (default: one try); not for udp",
+  ),
+  size: optional(
+    "size",
+    "BYTES",
+    datagramSize,
+    "in a pipe: the most that a datagram holds (default 1200); udp",
+  ),
+  ...tlsFlags,
+  proxyProtocol: optional(
+    "proxy-protocol",
+    "V",
+    oneOf("v1", "v2"),
+    "send a PROXY header first, as a proxy would",
+  ),
+  quiet: toggle("quiet", "q", "print nothing but what came back"),
+} satisfies Flags;
+
+export const command: Command<typeof flags> = {
+  name: "connect",
+  usage: "connect [ADDRESS] [MESSAGE...] [flags]",
+  summary:
+    "Sends a MESSAGE, lines typed at the terminal, or all of a piped stdin, and checks that it comes back.",
+  flags,
+  notes: [
+    ADDRESS,
+    `${SCHEMES} The default host is 127.0.0.1.`,
+    UDP_CLIENT,
+    "A MESSAGE that begins with - goes after --.",
+    EXIT_CODES,
+    "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130; USR1, USR2: nothing.",
+  ],
+  examples: [
+    ["echo connect 10.0.0.7", 'type lines; "exit" or Ctrl-D leaves'],
+    ["echo connect 10.0.0.7 hello", "a health check: one message"],
+    ["echo connect 10.0.0.7:8890 < FILE > COPY", "a file there and back"],
+    ["echo connect udp://10.0.0.7 hello", "one datagram"],
+    ["echo connect tls://10.0.0.7:8891 --fingerprint SHA256", "TLS, and exactly this certificate"],
+    ["echo connect --retry 30s :8890 up?", "wait for a server that is starting"],
+  ],
+};
+
+export async function run(words: string[]): Promise<void> {
+  const { options, operands } = parseOrHelp(command, words);
+  const [text, ...message] = operands;
+  const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
+  const { timeout, retry, quiet, proxyProtocol, cert, key, ca, serverName, insecure, fingerprint } = options;
+  checkProxyClient(proxyProtocol, address);
+  checkDatagrams(options, address, message.join(" "));
+  checkTls(
+    { cert, key, ca, "server-name": serverName, insecure, fingerprint },
+    [address],
+    HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
+  );
+  const tls = { ...await readClientTls({ cert, key, ca }), serverName, insecure, fingerprint };
+  const { stop, interrupt } = listenToSignals();
+  await connect(
+    {
+      address,
+      dial: {
+        tls,
+        preamble: proxyProtocol && ((local, remote) => encodeHeader(proxyProtocol, local, remote)),
+      },
+      message: message.length > 0 ? message.join(" ") : undefined,
+      timeout,
+      retry,
+      size: options.size ?? USUAL_DATAGRAM,
+      quiet,
+    },
+    stop,
+    interrupt,
+  );
+}

@@ -1,0 +1,142 @@
+/** `echo serve`: its flags, and from them the server. */
+
+import { DEFAULT_PORT, parseAddress } from "../cli/address.ts";
+import { checkProxyServer, checkTls } from "../cli/checks.ts";
+import { type Command, type Flags, option, optional, toggle } from "../cli/flags.ts";
+import { networks } from "../cli/ip.ts";
+import { closeLog, LEVELS, LineWriter, type Log, openLog } from "../cli/log.ts";
+import { listenToSignals } from "../cli/signals.ts";
+import { count, duration, mode, oneOf, UsageError } from "../cli/units.ts";
+import { reason } from "../net/errors.ts";
+import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls.ts";
+import { Totals } from "../net/totals.ts";
+import { Server, type Service } from "../server.ts";
+import { Crew } from "../workers.ts";
+import { ADDRESS, parseOrHelp, SCHEMES } from "./shared.ts";
+
+const UDP_SERVER =
+  "udp: no answer goes to a port below 1024 or one of our own: two echo services would never end.";
+
+function workers(text: string): number {
+  return text === "auto" ? navigator.hardwareConcurrency : count(text);
+}
+
+const flags = {
+  maxClients: option("max-clients", "N", count, "10k", "clients served at once; a surplus one is closed"),
+  idleTimeout: optional(
+    "idle-timeout",
+    "D",
+    duration,
+    "close a client that is silent for so long (default off)",
+  ),
+  writeTimeout: option(
+    "write-timeout",
+    "D",
+    duration,
+    "60s",
+    "cut off a client that sends and does not read",
+  ),
+  socketMode: optional(
+    "socket-mode",
+    "MODE",
+    mode,
+    "permissions of a Unix socket, in octal (default: the umask's)",
+  ),
+  cert: optional(
+    "cert",
+    "FILE",
+    String,
+    "tls: the certificate and its chain, in PEM (default: made for this run)",
+  ),
+  key: optional("key", "FILE", String, "tls: the private key of --cert, in PEM"),
+  clientCa: optional("client-ca", "FILE", String, "tls: clients must show a certificate of this CA"),
+  proxyProtocol: toggle(
+    "proxy-protocol",
+    undefined,
+    "each connection begins with a PROXY header, v1 or v2; needs --trust",
+  ),
+  trust: optional("trust", "CIDRS", networks, "the proxies whose headers are believed: 10.0.0.0/8,192.0.2.7"),
+  drain: option("drain", "D", duration, "5s", "how long clients may take to finish at the stop"),
+  workers: option("workers", "N", workers, "1", "threads that accept on the same ports; auto: one a core"),
+  logLevel: option("log-level", "L", oneOf(...LEVELS), "info", `${LEVELS.join(", ")}; messages are info`),
+  logFormat: option("log-format", "F", oneOf("text", "json"), "text", "text, or json: one object a line"),
+  quiet: toggle("quiet", "q", "as --log-level warn: for load"),
+} satisfies Flags;
+
+export const command: Command<typeof flags> = {
+  name: "serve",
+  usage: "serve [ADDRESS...] [flags]",
+  summary: "Sends back whatever arrives. Without ADDRESS: port 8890 on every interface, IPv4 and IPv6.",
+  flags,
+  notes: [
+    ADDRESS,
+    SCHEMES,
+    UDP_SERVER,
+    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR1 logs the present state;",
+    "USR2 reads the files of --cert, --key and --client-ca again; without TLS it does nothing.",
+    "D is a duration: 250ms, 5s, 2m, 1h; a bare number is seconds. N may end in k or M.",
+  ],
+  examples: [
+    ["echo serve", "port 8890, every interface"],
+    ["echo serve 10.0.0.7:7 [::1]:8890", "two addresses at once"],
+    ["echo serve -q --idle-timeout 10m", "quiet, and silent clients leave"],
+    ["echo serve tls://:8891", "TLS; the log tells the fingerprint of its certificate"],
+  ],
+};
+
+/** How long the last log lines may take to be written. */
+const FLUSH_MS = 500;
+
+export async function run(words: string[]): Promise<void> {
+  const { options, operands } = parseOrHelp(command, words);
+  const addresses = operands.map(parseAddress);
+  if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
+  checkProxyServer(options, addresses, HAS_NODE_TLS);
+  const { cert, key, clientCa } = options;
+  checkTls({ cert, key, "client-ca": clientCa }, addresses, HAS_NODE_TLS ? [] : ["client-ca"]);
+  const encrypted = addresses.some(({ scheme }) => scheme === "tls");
+  const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa }) : undefined;
+  const tls = readTls?.();
+  const stderr = new LineWriter(Deno.stderr);
+  const level = options.quiet ? "warn" : options.logLevel;
+  const log = await openLog(level, options.logFormat, stderr);
+  const listen = { shared: false, socketMode: options.socketMode, tls };
+  const totals = new Totals(Totals.memory(options.workers));
+  const settings = { ...options, addresses, listen };
+  const logging = { level, format: options.logFormat };
+  const service = options.workers === 1
+    ? new Server(settings, log, totals)
+    : new Crew(settings, options.workers, totals, log, stderr, logging);
+  const { stop } = listenToSignals();
+  Deno.addSignalListener("SIGUSR1", async () => {
+    await service.count();
+    log.write("state", { ...totals.summary(), threads: totals.threads });
+  });
+  if (readTls !== undefined) Deno.addSignalListener("SIGUSR2", () => reload(readTls, service, log));
+  try {
+    await service.run(stop, {
+      listening(addresses) {
+        for (const address of addresses) {
+          const fingerprint = address.startsWith("tls:") && tls?.fingerprint;
+          log.write("listening", { address, ...(fingerprint && { fingerprint }) });
+        }
+      },
+      stopping: () => log.write("stopping", { reason: String(stop.reason), open: totals.get("open") }),
+    });
+    log.write("stopped", totals.summary());
+  } finally {
+    await closeLog(stderr, FLUSH_MS);
+  }
+}
+
+/** Where a file cannot be used now, the certificates that were read before stay. */
+function reload(read: TlsReader, service: Service, log: Log): void {
+  try {
+    if (!HAS_NODE_TLS) throw new UsageError("this takes Deno 2.9");
+    const tls = read();
+    service.renew(tls);
+    log.write("reloaded", { fingerprint: tls.fingerprint });
+  } catch (error) {
+    log.write("reload_failed", { reason: reason(error) });
+  }
+}
