@@ -17,7 +17,7 @@ echo COMMAND --help tells more; --version prints the version.
 Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.`;
 
 async function main([name = "", ...words]: string[]): Promise<void> {
-  const command = commands[name];
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command !== undefined) return (await command()).run(words);
   if (name === "--version") return console.log(`echo ${config.version}`);
   if (name === "--help") return console.log(OVERVIEW);

@@ -53,7 +53,7 @@ const WRONG: [words: string[], why: string][] = [
   [["serve", "-q", "--quiet"], "--quiet is given 2 times; once is enough"],
   [["connect", "--timeout", "5s", "--timeout", "5s"], "--timeout is given 2 times; once is enough"],
   [["connect", "-h"], "unknown flag -h; did you mean --help?"],
-  [["conect"], 'unknown command "conect"; there are serve and connect'],
+  [["conect"], 'unknown command "conect"; there are serve, connect'],
 ];
 
 Deno.test("a wrong command line is one line on stderr that says what is wrong, and exit 2", async () => {
