@@ -9,7 +9,7 @@ import { connect } from "../client.ts";
 import { USUAL_DATAGRAM } from "../net/datagram_client.ts";
 import { encodeHeader } from "../net/proxy_protocol.ts";
 import { HAS_NODE_TLS, readClientTls } from "../net/tls.ts";
-import { ADDRESS, EXIT_CODES, parseOrHelp, SCHEMES, tlsFlags } from "./shared.ts";
+import { ADDRESS, EXIT_CODES, giveUp, parseOrHelp, SCHEMES, tlsFlags } from "./shared.ts";
 
 const UDP_CLIENT =
   "udp: a line or MESSAGE is a datagram; in a pipe, each read of at most --size bytes is one.";
@@ -83,6 +83,7 @@ export async function run(words: string[]): Promise<void> {
     HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
   );
   const tls = { ...await readClientTls({ cert, key, ca }), serverName, insecure, fingerprint };
+  if (address.scheme !== "unix") giveUp("read", "write");
   const { stop, interrupt } = listenToSignals();
   await connect(
     {

@@ -12,7 +12,7 @@ import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls.ts";
 import { Totals } from "../net/totals.ts";
 import { Server, type Service } from "../server.ts";
 import { Crew } from "../workers.ts";
-import { ADDRESS, parseOrHelp, SCHEMES } from "./shared.ts";
+import { ADDRESS, giveUp, parseOrHelp, SCHEMES } from "./shared.ts";
 
 const UDP_SERVER =
   "udp: no answer goes to a port below 1024 or one of our own: two echo services would never end.";
@@ -97,6 +97,7 @@ export async function run(words: string[]): Promise<void> {
   const encrypted = addresses.some(({ scheme }) => scheme === "tls");
   const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa }) : undefined;
   const tls = readTls?.();
+  if (addresses.every(({ scheme }) => scheme !== "unix")) giveUp("write");
   const stderr = new LineWriter(Deno.stderr);
   const level = options.quiet ? "warn" : options.logLevel;
   const log = await openLog(level, options.logFormat, stderr);

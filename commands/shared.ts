@@ -29,6 +29,11 @@ export const tlsFlags = {
   ),
 } satisfies Flags;
 
+/** Least privilege: gives up, to the end of the process, what this run does not need. */
+export function giveUp(...names: ("read" | "write")[]): void {
+  for (const name of names) Deno.permissions.revokeSync({ name });
+}
+
 /** Reads the words of a command, or prints its help and exits. */
 export function parseOrHelp<F extends Flags>(
   command: Command<F>,
