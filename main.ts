@@ -1,31 +1,42 @@
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, parseAddress, type StreamAddress } from "./cli/address.ts";
+import { benchOptions } from "./cli/bench_options.ts";
+import { dialOptions, messageSize, target } from "./cli/client_options.ts";
 import { commands, OVERVIEW } from "./cli/commands.ts";
 import { type Command, type Flags, help, parse } from "./cli/flags.ts";
 import { closeLog, LineWriter, openLog } from "./cli/log.ts";
 import { UsageError } from "./cli/units.ts";
+import { bench } from "./bench.ts";
 import { connect } from "./client.ts";
 import { OutputClosed } from "./net/conversation.ts";
 import { Failure } from "./net/errors.ts";
+import { ping } from "./ping.ts";
 import { Server } from "./server.ts";
 
 /** How long the last log lines may take to be written. */
 const FLUSH_MS = 500;
 
-const runs: Record<string, (words: string[]) => Promise<void>> = { serve: runServe, connect: runConnect };
+/** Each resolves with whether all came back right. */
+const runs: Record<string, (words: string[]) => Promise<boolean>> = {
+  serve: runServe,
+  connect: runConnect,
+  ping: runPing,
+  bench: runBench,
+};
 
-async function main([name = "", ...words]: string[]): Promise<void> {
+async function main([name = "", ...words]: string[]): Promise<boolean> {
   const run = runs[name];
   if (run !== undefined) return await run(words);
-  if (name === "--version") return console.log(`echo ${config.version}`);
-  if (name === "--help") return console.log(OVERVIEW);
   if (name === "") throw new UsageError(OVERVIEW);
-  throw new UsageError(
-    `unknown command ${JSON.stringify(name)}; there are ${Object.keys(runs).join(" and ")}`,
-  );
+  if (name !== "--version" && name !== "--help") {
+    const known = Object.keys(runs).join(", ");
+    throw new UsageError(`unknown command ${JSON.stringify(name)}; there are ${known}`);
+  }
+  console.log(name === "--help" ? OVERVIEW : `echo ${config.version}`);
+  return true;
 }
 
-async function runServe(words: string[]): Promise<void> {
+async function runServe(words: string[]): Promise<boolean> {
   const { options, operands } = parseOrHelp(commands.serve, words);
   const addresses = operands.map(streamAddress);
   if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
@@ -40,9 +51,10 @@ async function runServe(words: string[]): Promise<void> {
   } finally {
     await closeLog(stderr, FLUSH_MS);
   }
+  return true;
 }
 
-async function runConnect(words: string[]): Promise<void> {
+async function runConnect(words: string[]): Promise<boolean> {
   const { options, operands } = parseOrHelp(commands.connect, words);
   const [text, ...message] = operands;
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : streamAddress(text);
@@ -51,7 +63,7 @@ async function runConnect(words: string[]): Promise<void> {
   await connect(
     {
       address,
-      dial: { tls: { insecure: false } },
+      dial: dialOptions(),
       message: message.length > 0 ? message.join(" ") : undefined,
       timeout,
       retry,
@@ -60,6 +72,23 @@ async function runConnect(words: string[]): Promise<void> {
     stop,
     interrupt,
   );
+  return true;
+}
+
+async function runPing(words: string[]): Promise<boolean> {
+  const { options, operands } = parseOrHelp(commands.ping, words);
+  const address = target(operands);
+  messageSize(options.size, address.scheme);
+  const { stop } = stopSignals();
+  return await ping({ ...options, version: config.version, address, dial: dialOptions() }, stop);
+}
+
+async function runBench(words: string[]): Promise<boolean> {
+  const { options, operands } = parseOrHelp(commands.bench, words);
+  const address = target(operands);
+  const shape = benchOptions(options, address.scheme);
+  const { stop } = stopSignals();
+  return await bench({ ...shape, version: config.version, address, dial: dialOptions() }, stop);
 }
 
 function parseOrHelp<F extends Flags>(command: Command<F>, words: string[]): ReturnType<typeof parse<F>> {
@@ -101,7 +130,7 @@ function exitCode(error: unknown): number {
 
 if (import.meta.main) {
   // The exit is explicit: a read from stdin that is still pending would keep the process alive.
-  main(Deno.args).then(() => Deno.exit(0), (error) => Deno.exit(exitCode(error)));
+  main(Deno.args).then((right) => Deno.exit(right ? 0 : 1), (error) => Deno.exit(exitCode(error)));
 }
 
 function streamAddress(text: string): StreamAddress {

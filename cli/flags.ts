@@ -45,6 +45,11 @@ export function toggle(name: string, short: string, help: string): Flag<boolean>
   return { name, short, parse: () => true, help };
 }
 
+/** The same flag with a letter of its own: `-c` beside `--count`. */
+export function lettered<T>(short: string, flag: Flag<T>): Flag<T> {
+  return { ...flag, short };
+}
+
 /** One command: what it is called, what it takes, how it is explained. */
 export interface Command<F extends Flags> {
   readonly name: string;
