@@ -3,7 +3,7 @@
 import { type Address, showAddress, showPeer } from "./cli/address.ts";
 import { print } from "./cli/output.ts";
 import { showDuration } from "./cli/units.ts";
-import { type Ears, Fault, fault, type Kind, type Line } from "./load/line.ts";
+import { Fault, fault, type Kind, type Line, type Owner } from "./load/line.ts";
 import { openLine } from "./load/open_line.ts";
 import { randomBlock } from "./net/messages.ts";
 import { pause } from "./net/pause.ts";
@@ -42,7 +42,7 @@ export async function ping(options: PingOptions, stop: AbortSignal): Promise<boo
   return await session.run();
 }
 
-class Session implements Ears {
+class Session implements Owner {
   readonly #options: PingOptions;
   readonly #log: PingLog;
   readonly #block: Uint8Array<ArrayBuffer>;
@@ -56,6 +56,8 @@ class Session implements Ears {
   /** When each message that is on its way was sent. */
   readonly #waiting = new Map<number, number>();
   #connecting: { readonly connect: number; readonly tls: number | undefined } | undefined;
+  /** Messages for the line to send. */
+  #due = 0;
   #onSettled = () => {};
 
   constructor(options: PingOptions, stop: AbortSignal) {
@@ -107,8 +109,8 @@ class Session implements Ears {
     return end.received > 0 && end.corrupted === 0 && !early;
   }
 
-  back(k: number, sentAt: number): void {
-    const echo = performance.now() - sentAt;
+  back(k: number, sentAt: number, now: number): void {
+    const echo = now - sentAt;
     const seq = this.#base + k;
     this.#waiting.delete(seq);
     if (this.#options.reconnect && this.#connecting !== undefined) {
@@ -118,11 +120,20 @@ class Session implements Ears {
     } else {
       this.#log.reply(seq + 1, echo, undefined);
     }
-    this.#onSettled();
   }
 
   wrong(kind: Kind, text: string): void {
     this.#log.fault(undefined, kind, text);
+  }
+
+  arrived(): void {
+    this.#onSettled();
+  }
+
+  wanted(): number {
+    const n = this.#due;
+    this.#due = 0;
+    return n;
   }
 
   async #send(): Promise<void> {
@@ -133,7 +144,8 @@ class Session implements Ears {
     if (line === undefined || this.#over.aborted) return;
     const now = performance.now();
     this.#waiting.set(seq, now);
-    line.send(seq - this.#base, seq - this.#base + 1, now).catch(() => {}); // `receive` tells more
+    this.#due = 1;
+    line.nudge(this, now);
     if (!this.#options.reconnect) return;
     await this.#until(() => this.#waiting.size === 0);
     this.#hangUp();
@@ -166,7 +178,7 @@ class Session implements Ears {
 
   async #attend(line: Line): Promise<void> {
     try {
-      while (line === this.#line) await line.receive(this);
+      await line.attend(this);
     } catch (error) {
       if (line === this.#line) this.#broken(fault(error));
     }

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { type NetAddress, showAddress } from "../cli/address.ts";
 import { failure } from "../net/errors.ts";
 import { Messages } from "../net/messages.ts";
-import { type Ears, fault, type Line } from "./line.ts";
+import { fault, type Line, type Owner } from "./line.ts";
 
 /**
  * How many datagrams are remembered, on their way or not, to tell a late one and a second one from a foreign one.
@@ -38,6 +38,10 @@ export class DatagramLine implements Line {
   /** All messages before this one are back or given up. */
   #settled = 0;
   #lost = 0;
+  #sending = false;
+  #closed = false;
+  /** Why sending failed. */
+  #failed: unknown;
 
   constructor(socket: Deno.DatagramConn, to: Deno.NetAddr, messages: Messages, size: number) {
     this.#socket = socket;
@@ -46,21 +50,29 @@ export class DatagramLine implements Line {
     this.#size = size;
   }
 
-  async send(from: number, to: number, sentAt: number): Promise<void> {
-    for (let k = from; k < to; k++) {
-      const message = this.#messages.message(k * this.#size, this.#size);
-      this.#remember({ k, head: head(message), sentAt, state: "out" });
-      await this.#socket.send(message, this.#to);
+  async attend(owner: Owner): Promise<void> {
+    try {
+      for (;;) {
+        const [bytes, from] = await this.#socket.receive(this.#buffer);
+        if (this.#closed) return;
+        const now = performance.now();
+        if ((from as Deno.NetAddr).port === this.#to.port) this.#sort(bytes, owner, now);
+        owner.arrived(now);
+        // Sending never waits for the other end, so that nothing is lost by waiting for it here.
+        if (!this.#sending) await this.#send(owner, now);
+      }
+    } catch (error) {
+      if (!this.#closed) throw fault(this.#failed ?? error);
     }
   }
 
-  async receive(ears: Ears): Promise<void> {
-    try {
-      const [bytes, from] = await this.#socket.receive(this.#buffer);
-      if ((from as Deno.NetAddr).port === this.#to.port) this.#sort(bytes, ears);
-    } catch (error) {
-      throw fault(error);
-    }
+  nudge(owner: Owner, now: number): void {
+    if (this.#sending) return;
+    this.#send(owner, now).catch((error) => {
+      if (this.#closed) return;
+      this.#failed = error;
+      this.#socket.close(); // so that `attend` ends and tells
+    });
   }
 
   giveUp(time: number): number {
@@ -71,23 +83,41 @@ export class DatagramLine implements Line {
   }
 
   close(): void {
-    this.#socket.close();
+    this.#closed = true;
+    if (this.#failed === undefined) this.#socket.close();
   }
 
-  #sort(bytes: Uint8Array, ears: Ears): void {
-    const known =
-      this.#byHead.get(head(bytes))?.filter(({ k }) =>
-        bytes.length === this.#size && this.#messages.matching(bytes, k * this.#size) === bytes.length
-      ) ?? [];
+  /** Sends what the owner wants, until that is nothing. */
+  async #send(owner: Owner, at: number): Promise<void> {
+    this.#sending = true;
+    for (let now = at;; now = performance.now()) {
+      const n = owner.wanted(now);
+      if (n === 0) break;
+      for (let left = n; left > 0; left--) {
+        const k = this.#sent;
+        const message = this.#messages.message(k * this.#size, this.#size);
+        this.#remember({ k, head: head(message), sentAt: now, state: "out" });
+        await this.#socket.send(message, this.#to);
+        if (this.#closed) return;
+      }
+    }
+    this.#sending = false;
+  }
+
+  #sort(bytes: Uint8Array, owner: Owner, now: number): void {
+    const known = this.#byHead.get(head(bytes))?.filter(({ k }) =>
+      bytes.length === this.#size &&
+      this.#messages.matching(bytes, bytes.length, k * this.#size) === bytes.length
+    ) ?? [];
     const entry = known.find(({ state }) => state === "out");
     if (entry !== undefined) {
       entry.state = "back";
-      return ears.back(entry.k, entry.sentAt);
+      return owner.back(entry.k, entry.sentAt, now);
     }
     if (known.some(({ state }) => state === "back")) {
-      return ears.wrong("duplicate", `message ${known[0]!.k + 1} came back twice`);
+      return owner.wrong("duplicate", `message ${known[0]!.k + 1} came back twice`);
     }
-    if (known.length === 0) ears.wrong("corrupted", this.#explain(bytes));
+    if (known.length === 0) owner.wrong("corrupted", this.#explain(bytes));
   }
 
   /** Which of those on their way it was meant to be: the one it has most bytes in common with, at start and end. */
@@ -97,7 +127,7 @@ export class DatagramLine implements Line {
     for (let k = this.#sent - 1; k >= this.#settled && this.#sent - k <= SUSPECTS; k--) {
       if (this.#at(k).state !== "out") continue;
       const offset = k * this.#size;
-      const right = this.#messages.matching(bytes.subarray(0, this.#size), offset);
+      const right = this.#messages.matching(bytes, Math.min(bytes.length, this.#size), offset);
       const alike = right + commonEnd(this.#messages.message(offset, this.#size), bytes);
       if (alike <= best) continue;
       best = alike;

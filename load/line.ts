@@ -26,19 +26,22 @@ const KINDS: Readonly<Record<string, Kind>> = {
 /** The fault that an error of the network is; a defect of our own is thrown again. */
 export function fault(error: unknown): Fault {
   if (error instanceof Fault) return error;
-  if (!(error instanceof Failure) && errno(error) === "" && !(error instanceof Deno.errors.BadResource)) {
-    throw error;
-  }
+  const closedByUs = error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted;
+  if (!(error instanceof Failure) && errno(error) === "" && !closedByUs) throw error;
   const cause = error instanceof Failure ? error.cause : error;
   return new Fault(KINDS[errno(cause)] ?? "other", reason(error));
 }
 
-/** Told of what comes back, message by message. */
-export interface Ears {
-  /** Message `k` is back, every byte of it; `sentAt` as it was given to `send`. */
-  back(k: number, sentAt: number): void;
+/** Who owns a line: told of what comes back, and asked how much to send. Times are of performance.now(). */
+export interface Owner {
+  /** Message `k` is back, every byte of it, at `now`; it was sent at `sentAt`. */
+  back(k: number, sentAt: number, now: number): void;
   /** Something came back that is no message on its way, and the line goes on: datagrams alone. */
   wrong(kind: Kind, text: string): void;
+  /** All that arrived together has been told. The owner may close the line. */
+  arrived(now: number): void;
+  /** How many messages to send now; the line sends them. */
+  wanted(now: number): number;
 }
 
 /** Messages are numbered from 0 on each line, in the order in which they are sent. */
@@ -46,17 +49,17 @@ export interface Line {
   /** What the handshake of TLS took of the time in which the line was made, in milliseconds. */
   readonly handshakeMs: number | undefined;
   /**
-   * Sends the messages `from` to `to - 1`; resolves when the system has taken them. `sentAt` is performance.now().
-   * Rejects when the line is broken, and then `receive` rejects too, with a better reason.
+   * Takes what comes back, tells the owner, and sends what the owner then wants. Resolves when the line is closed;
+   * throws Fault when it breaks.
    */
-  send(from: number, to: number, sentAt: number): Promise<void>;
-  /** Resolves when something arrived and `ears` were told. One call at a time. Throws Fault when the line is broken. */
-  receive(ears: Ears): Promise<void>;
+  attend(owner: Owner): Promise<void>;
+  /** Asks the owner what to send without waiting for an arrival, unless the line is still busy sending. */
+  nudge(owner: Owner, now: number): void;
   /**
    * Gives up what was sent before `time` and is not back. Returns how many messages: those alone, of datagrams;
    * all that are on their way, of a stream, which is of no more use then.
    */
   giveUp(time: number): number;
-  /** Once. A pending `receive` rejects. */
+  /** Once. */
   close(): void;
 }

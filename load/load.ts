@@ -3,7 +3,7 @@
 import { Failure } from "../net/errors.ts";
 import { randomBlock } from "../net/messages.ts";
 import { keepTime, type Punctuality } from "./clock.ts";
-import { type Ears, Fault, fault, type Kind, type Line } from "./line.ts";
+import { Fault, fault, type Kind, type Line, type Owner } from "./line.ts";
 import { openLine, type Route } from "./open_line.ts";
 import { closed, open, type Pace, type PacePlan } from "./pace.ts";
 
@@ -141,7 +141,7 @@ export class Load {
 }
 
 /** One of the connections, and those that come after it when it fails or has served its messages. */
-class Caller implements Ears {
+class Caller implements Owner {
   readonly #load: Load;
   readonly #block: Uint8Array<ArrayBuffer>;
   readonly #connection: number;
@@ -153,12 +153,11 @@ class Caller implements Ears {
   /** Messages sent, and those of them that are back or lost, since the start. */
   #sent = 0;
   #settled = 0;
-  #sending = false;
+  #arrivals = 0;
   #dialling = false;
   #closed = false;
-  /** When the dial began: the time of the message for which it is. */
+  /** When the dial began, where it counts as part of the message's time. */
   #since: number | undefined;
-  #now = 0;
 
   constructor(load: Load, block: Uint8Array<ArrayBuffer>, connection: number) {
     this.#load = load;
@@ -189,39 +188,40 @@ class Caller implements Ears {
 
   /** Nothing is due any more. */
   idle(now: number): boolean {
-    return this.#load.left === 0 || this.#wanted(now) <= 0;
+    return this.#load.left === 0 || this.#allowed(now) <= 0;
   }
 
   /** Sends what is due and was not sent. */
   pump(now: number): void {
-    if (this.#sending || this.#closed) return;
-    const line = this.#line;
-    if (line === undefined) return this.#dial(now);
-    const { plan } = this.#load;
-    const room = this.#base + plan.messagesPerConnection - this.#sent;
-    const n = Math.min(this.#wanted(now), this.#load.left, room);
-    if (n <= 0) return;
-    const from = this.#sent - this.#base;
-    this.#sent += n;
-    this.#load.left -= n;
-    this.#load.outstanding += n;
-    this.#sending = true;
-    line.send(from, from + n, this.#since ?? now).then(
-      () => {
-        if (line !== this.#line) return;
-        this.#sending = false;
-        // Only a sender by the clock can have fallen behind while it was sending.
-        if (this.#pace.due(0) !== undefined) this.pump(performance.now());
-      },
-      () => {}, // `receive` tells more
-    );
+    if (this.#closed) return;
+    if (this.#line !== undefined) this.#line.nudge(this, now);
+    else this.#dial(now);
   }
 
-  back(k: number, sentAt: number): void {
-    const now = this.#now = performance.now();
-    const start = this.#pace.due(this.#base + k) ?? sentAt;
+  wanted(now: number): number {
+    const load = this.#load;
+    const room = this.#base + load.plan.messagesPerConnection - this.#sent;
+    const n = Math.min(this.#allowed(now), load.left, room);
+    if (n <= 0) return 0;
+    this.#sent += n;
+    load.left -= n;
+    load.outstanding += n;
+    return n;
+  }
+
+  back(k: number, sentAt: number, now: number): void {
+    const start = this.#pace.due(this.#base + k) ?? this.#since ?? sentAt;
     this.#settled++;
+    this.#arrivals++;
     this.#load.back(now - start, start, now);
+  }
+
+  arrived(now: number): void {
+    this.#load.settled(this.#arrivals, now);
+    this.#arrivals = 0;
+    if (this.#settled - this.#base < this.#load.plan.messagesPerConnection) return;
+    this.#hangUp();
+    this.pump(now);
   }
 
   wrong(kind: Kind, text: string): void {
@@ -235,7 +235,7 @@ class Caller implements Ears {
     const lost = line.giveUp(now - this.#load.plan.timeout);
     if (lost === 0) return;
     const why = `no reply within ${this.#load.plan.timeout} ms`;
-    if (this.#load.plan.route.address.scheme !== "udp") return this.#broken(line, new Fault("timeout", why));
+    if (this.#load.plan.route.address.scheme !== "udp") return this.#broken(new Fault("timeout", why));
     this.#settle(lost, now);
     this.#load.error("timeout", lost, why, now);
     this.pump(now);
@@ -243,7 +243,7 @@ class Caller implements Ears {
 
   /** Counts what is due and could not be sent, or did not come back. */
   giveUp(now: number): void {
-    const lost = this.#sent - this.#settled + Math.max(0, Math.min(this.#wanted(now), this.#load.left));
+    const lost = this.#sent - this.#settled + Math.max(0, Math.min(this.#allowed(now), this.#load.left));
     if (lost > 0) this.#load.error("timeout", lost, "not sent, or no reply, when the run was over", now);
   }
 
@@ -252,39 +252,31 @@ class Caller implements Ears {
     this.#line?.close();
   }
 
-  #wanted(now: number): number {
+  /** How many messages are due. */
+  #allowed(now: number): number {
     if (this.#pace.due(0) === undefined && this.#load.finished(now)) return 0;
     return this.#pace.allowed(now, this.#settled) - this.#sent;
   }
 
   async #attend(line: Line): Promise<void> {
     try {
-      for (;;) {
-        const before = this.#settled;
-        await line.receive(this);
-        if (line !== this.#line || this.#closed) return;
-        const n = this.#settled - before;
-        if (n > 0) this.#load.settled(n, this.#now);
-        if (this.#settled - this.#base >= this.#load.plan.messagesPerConnection) this.#hangUp(line);
-        this.pump(this.#now);
-      }
+      await line.attend(this);
     } catch (error) {
-      if (line === this.#line && !this.#closed) this.#broken(line, fault(error));
+      if (line === this.#line && !this.#closed) this.#broken(fault(error));
     }
   }
 
-  #hangUp(line: Line): void {
-    line.close();
+  #hangUp(): void {
+    this.#line?.close();
     this.#line = undefined;
-    this.#sending = false;
     this.#base = this.#sent;
   }
 
   /** What is on its way is lost; the next connection goes on with the messages after it. */
-  #broken(line: Line, { kind, message }: Fault): void {
+  #broken({ kind, message }: Fault): void {
     const now = performance.now();
     const lost = this.#sent - this.#settled;
-    this.#hangUp(line);
+    this.#hangUp();
     this.#load.error(kind, Math.max(lost, 1), message, now);
     this.#settle(lost, now);
     if (kind === "timeout") return this.pump(now);

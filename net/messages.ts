@@ -9,6 +9,10 @@ const BLOCK = 1 << 20;
 const LAP = BLOCK / 2;
 /** Odd, so that its multiples modulo LAP take every value before one comes again. */
 const STRIDE = 0x2545f;
+/** Up to here a loop over the bytes is faster than the views that Buffer.compare needs. */
+const SHORT = 256;
+/** How far after a difference one looks for how the stream goes on. */
+const LOOKAHEAD = 64;
 /** So many bytes after a difference must match for it to be called a missing or an additional byte. */
 const PROOF = 4;
 
@@ -45,9 +49,13 @@ export class Messages {
   /** Up to `limit` bytes of the stream from `offset` on, as far as they lie in one piece. */
   piece(offset: number, limit: number): Uint8Array<ArrayBuffer> {
     const within = offset % LAP;
-    const lap = (offset - within) / LAP + this.#connection;
-    const at = (lap * STRIDE) % LAP + within;
+    const at = this.#position(offset, within);
     return this.#block.subarray(at, at + Math.min(limit, LAP - within));
+  }
+
+  #position(offset: number, within: number): number {
+    const lap = (offset - within) / LAP + this.#connection;
+    return (lap * STRIDE) % LAP + within;
   }
 
   /** `length` bytes of the stream from `offset` on, copied only where they lie in several pieces. */
@@ -63,17 +71,17 @@ export class Messages {
     return whole;
   }
 
-  /** Compares what was received with the stream from `offset` on. Returns how many bytes from the start are right. */
-  matching(received: Uint8Array, offset: number): number {
-    for (let done = 0; done < received.length;) {
-      const expected = this.piece(offset + done, received.length - done);
-      const part = received.subarray(done, done + expected.length);
-      if (Buffer.compare(expected, part) !== 0) {
-        return done + expected.findIndex((byte, i) => byte !== part[i]);
-      }
-      done += part.length;
+  /** How many of the first `n` bytes received are those of the stream from `offset` on. */
+  matching(received: Uint8Array, n: number, offset: number): number {
+    for (let done = 0; done < n;) {
+      const within = (offset + done) % LAP;
+      const at = this.#position(offset + done, within);
+      const length = Math.min(n - done, LAP - within);
+      const right = alike(this.#block, at, received, done, length);
+      done += right;
+      if (right < length) return done;
     }
-    return received.length;
+    return n;
   }
 
   /** What is wrong, as a person reads it, with `received`, whose first byte differs from the one at `offset`. */
@@ -82,7 +90,8 @@ export class Messages {
     const rest = received.length - 1;
     const same = (from: number, at: number) =>
       Math.min(rest, received.length - from) >= PROOF &&
-      this.matching(received.subarray(from, from + 64), at) === Math.min(64, received.length - from);
+      this.matching(received.subarray(from), Math.min(LOOKAHEAD, received.length - from), at) ===
+        Math.min(LOOKAHEAD, received.length - from);
     if (same(0, offset + 1)) return `missing: byte ${offset} did not come back, and the ones after it did`;
     if (same(1, offset)) {
       const twice = offset > 0 && this.piece(offset - 1, 1)[0] === got;
@@ -92,6 +101,15 @@ export class Messages {
     }
     return showDifference({ offset, sent: this.piece(offset, 1)[0], received: got });
   }
+}
+
+/** How many bytes of `a` from `i` on and of `b` from `j` on are alike, of `length`. */
+function alike(a: Uint8Array, i: number, b: Uint8Array, j: number, length: number): number {
+  if (length > SHORT) {
+    if (Buffer.compare(a.subarray(i, i + length), b.subarray(j, j + length)) === 0) return length;
+  }
+  for (let n = 0; n < length; n++) if (a[i + n] !== b[j + n]) return n;
+  return length;
 }
 
 function hex(byte = 0): string {
