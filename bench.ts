@@ -7,7 +7,6 @@ import { checkWritable, print, readResult, writeFile } from "./cli/output.ts";
 import { type Fared, runCrew, shares } from "./load/crew.ts";
 import type { Plan } from "./load/load.ts";
 import type { DialOptions } from "./net/stream.ts";
-import { Latencies } from "./stats/histogram.ts";
 import { hlog } from "./stats/hlog.ts";
 import { Progress } from "./stats/progress.ts";
 import { page } from "./stats/page.ts";
@@ -33,10 +32,8 @@ const TICK_MS = 250;
 export async function bench(options: BenchOptions & Target, stop: AbortSignal): Promise<boolean> {
   const old = options.compare === undefined ? undefined : readResult(options.compare);
   for (const path of [options.hdr, options.report]) if (path !== undefined) checkWritable(path);
-  const all = new Latencies();
   const timeline = new Timeline();
   const errors: Record<string, number> = {};
-  const recent = new Latencies();
   const texts: string[] = [];
   const progress = new Progress(options.duration, options.messages);
   let started = Date.now();
@@ -46,8 +43,7 @@ export async function bench(options: BenchOptions & Target, stop: AbortSignal): 
   const tick = () => {
     if (performance.now() < begin) return progress.warmup();
     timeline.advance(seconds());
-    progress.update(seconds(), all.count, recent);
-    recent.reset();
+    progress.update(seconds());
   };
   let ticker: ReturnType<typeof setInterval> | undefined;
   let measuring: ReturnType<typeof setTimeout> | undefined;
@@ -60,11 +56,8 @@ export async function bench(options: BenchOptions & Target, stop: AbortSignal): 
       measuring = setTimeout(() => cpu = process.cpuUsage(), options.warmup);
     }, (news) => {
       timeline.advance(seconds());
-      for (const ms of news.latencies) {
-        all.record(ms);
-        timeline.record(ms);
-        recent.record(ms);
-      }
+      for (let i = 0; i < news.latencies.length; i++) timeline.record(news.latencies[i]!);
+      progress.record(news.latencies);
       for (const { kind, n, text } of news.errors) {
         if (errors[kind] === undefined) texts.push(`the first ${kind}: ${text}`);
         errors[kind] = (errors[kind] ?? 0) + n;
@@ -78,7 +71,7 @@ export async function bench(options: BenchOptions & Target, stop: AbortSignal): 
   }
   const { user, system } = process.cpuUsage(cpu);
   timeline.finish(Math.max(fared.ms / 1000, 0.001));
-  const result = summary(options, { all, timeline, errors, started, fared, cpuMs: (user + system) / 1000 });
+  const result = summary(options, { timeline, errors, started, fared, cpuMs: (user + system) / 1000 });
   if (options.hdr !== undefined) {
     writeFile(
       options.hdr,
@@ -108,7 +101,6 @@ function plan(options: BenchOptions & Target): Plan {
 }
 
 interface Measured {
-  readonly all: Latencies;
   readonly timeline: Timeline;
   readonly errors: Record<string, number>;
   readonly started: number;
@@ -118,7 +110,8 @@ interface Measured {
 }
 
 function summary(options: BenchOptions & Target, measured: Measured): Result {
-  const { all, timeline, fared } = measured;
+  const { timeline, fared } = measured;
+  const { all } = timeline;
   const { pace, size, duration, messages } = options;
   const rate = pace.kind === "open" ? pace.perSecond : null;
   const seconds = Math.max(fared.ms / 1000, 0.001);
@@ -155,7 +148,7 @@ function summary(options: BenchOptions & Target, measured: Measured): Result {
       messages: all.count,
       rate,
       messagesPerSecond,
-      busy: measured.cpuMs / (fared.ms * threads),
+      busy: fared.ms === 0 ? 0 : measured.cpuMs / (fared.ms * threads),
       late: fared.ticks === 0 ? 0 : fared.late / fared.ticks,
     }),
   };

@@ -6,7 +6,7 @@ import type { News, Order, Report } from "./worker.ts";
 
 /** How the workers fared, together. */
 export interface Fared {
-  /** From the end of the warm-up to the last reply. */
+  /** See Load.took. */
   readonly ms: number;
   readonly ticks: number;
   readonly late: number;

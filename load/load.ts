@@ -82,7 +82,7 @@ export class Load {
     const { pace, connections } = this.plan;
     const interval = pace.kind === "open" ? 1000 / pace.perSecond : 0;
     this.end = this.begin + this.plan.duration;
-    if (pace.kind === "open") this.end = Math.min(this.end, start + (this.plan.messages - 1) * interval);
+    if (pace.kind === "open") this.end = Math.min(this.end, start + (this.plan.messages - 0.5) * interval);
     this.lastAt = this.begin;
     const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     const end = () => this.#over.resolve();
@@ -105,6 +105,16 @@ export class Load {
     this.#stopped.abort();
     clearInterval(sweeper);
     for (const caller of this.#callers) caller.close();
+  }
+
+  /**
+   * Milliseconds of the measurement: to its end or the last reply, whichever was later; to now, if it was stopped
+   * or nothing came back.
+   */
+  took(stopped: boolean): number {
+    const last = Number.isFinite(this.end) ? Math.max(this.end, this.lastAt) : this.lastAt;
+    const end = stopped || last <= this.begin ? performance.now() : last;
+    return Math.max(end - this.begin, 0);
   }
 
   /** Whether nothing more is to be sent. */
@@ -154,6 +164,8 @@ class Caller implements Owner {
   #sent = 0;
   #settled = 0;
   #arrivals = 0;
+  /** Taken for the connection that is being made. */
+  #reserved = 0;
   #dialling = false;
   #closed = false;
   /** When the dial began, where it counts as part of the message's time. */
@@ -199,13 +211,9 @@ class Caller implements Owner {
   }
 
   wanted(now: number): number {
-    const load = this.#load;
-    const room = this.#base + load.plan.messagesPerConnection - this.#sent;
-    const n = Math.min(this.#allowed(now), load.left, room);
-    if (n <= 0) return 0;
-    this.#sent += n;
-    load.left -= n;
-    load.outstanding += n;
+    const room = this.#base + this.#load.plan.messagesPerConnection - this.#sent;
+    const n = this.#reserved + this.#take(Math.min(this.#allowed(now), room));
+    this.#reserved = 0;
     return n;
   }
 
@@ -252,6 +260,15 @@ class Caller implements Owner {
     this.#line?.close();
   }
 
+  /** Takes up to `n` messages from those that may still be sent. */
+  #take(n: number): number {
+    const taken = Math.max(0, Math.min(n, this.#load.left));
+    this.#sent += taken;
+    this.#load.left -= taken;
+    this.#load.outstanding += taken;
+    return taken;
+  }
+
   /** How many messages are due. */
   #allowed(now: number): number {
     if (this.#pace.due(0) === undefined && this.#load.finished(now)) return 0;
@@ -292,10 +309,11 @@ class Caller implements Owner {
     this.#load.settled(n, now);
   }
 
-  /** Makes the next connection, when there is something to send. */
+  /** Makes the next connection, when there is something to send; that message is spoken for, whatever happens. */
   #dial(now: number): void {
     if (this.#dialling || this.idle(now)) return;
     this.#dialling = true;
+    this.#reserved = this.#take(1);
     this.#since = this.#load.plan.messagesPerConnection === 1 ? now : undefined;
     this.connect().then(
       () => {
@@ -307,14 +325,12 @@ class Caller implements Owner {
         this.pump(performance.now());
       },
       (error) => {
-        // The message for which it was is lost with it.
-        this.#sent++;
-        this.#base++;
-        this.#settled++;
-        this.#load.left--;
         const { kind, message } = fault(error);
         const at = performance.now();
         this.#load.error(kind, 1, message, at);
+        this.#base = this.#sent;
+        this.#settle(this.#reserved, at);
+        this.#reserved = 0;
         setTimeout(() => {
           this.#dialling = false;
           this.pump(performance.now());

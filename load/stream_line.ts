@@ -58,7 +58,13 @@ export class StreamLine implements Line {
         if (wanted === 0) continue;
         const from = this.#number(wanted, now);
         if ((this.#sent - this.#back) * this.#size > NEVER_STUCK) this.#sendAside(from, owner);
-        else await this.#send(from);
+        else {
+          // As #send does: one promise less a message is worth a twentieth of the speed.
+          const end = this.#sent * this.#size;
+          for (let at = from * this.#size; at < end;) {
+            at += await this.#stream.write(this.#messages.piece(at, end - at));
+          }
+        }
       }
     } catch (error) {
       if (!this.#closed) throw fault(error);

@@ -21,7 +21,7 @@ export type News =
   /** It could not begin. */
   | { readonly type: "failed"; readonly reason: string }
   | Report
-  /** From the end of the warm-up to the last reply; how many times the clock ticked and was late (load/clock.ts). */
+  /** See Load.took; how many times the clock ticked and was late (load/clock.ts). */
   | { readonly type: "done"; readonly ms: number; readonly ticks: number; readonly late: number };
 
 const REPORT_MS = 250;
@@ -69,8 +69,7 @@ async function work(plan: Plan): Promise<void> {
   await load.run(stop.signal);
   clearInterval(reporter);
   report();
-  const ms = (stop.signal.aborted ? performance.now() : load.lastAt) - load.begin;
-  post({ type: "done", ms: Math.max(ms, 0), ...load.punctuality });
+  post({ type: "done", ms: load.took(stop.signal.aborted), ...load.punctuality });
 }
 
 function post(news: News): void {

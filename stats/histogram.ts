@@ -15,6 +15,9 @@ const LONGEST_NS = 3600 * 1000 * NS_PER_MS;
 /** Points of the distribution for each halving of the share that is still missing. */
 const TICKS = 20;
 
+/** 10 * (1 - 0.9) is a little less than 1. */
+const ROUNDING = 1e-6;
+
 export class Latencies {
   readonly #histogram: JsHistogram;
 
@@ -24,9 +27,10 @@ export class Latencies {
     this.#histogram = histogram as JsHistogram;
   }
 
-  /** Those that `encoded` made a text of. */
-  static decode(text: string): Latencies {
-    return new Latencies(decodeFromCompressedBase64(text, 64, false));
+  /** Adds those that `encoded` made a text of. */
+  addEncoded(text: string): void {
+    // The library's types are narrower than what it takes.
+    this.#histogram.add(decodeFromCompressedBase64(text, 32, false) as JsHistogram);
   }
 
   /** Base64 of the compressed V2 encoding, that of .hlog files. */
@@ -59,8 +63,8 @@ export class Latencies {
    * it would say no more than the greatest: p99 needs 100 of them, p99.9 needs 1000.
    */
   at(share: number): number | null {
-    if (Math.round(this.count * (1 - share)) < 1) return null;
-    return this.#histogram.getValueAtPercentile(share * 100) / NS_PER_MS;
+    if (this.count * (1 - share) < 1 - ROUNDING) return null;
+    return this.#value(share);
   }
 
   summary(): Latency {
@@ -82,9 +86,15 @@ export class Latencies {
     if (this.count === 0) return points;
     for (let i = 0; 0.5 ** (i / TICKS) * this.count >= 1; i++) {
       const share = 1 - 0.5 ** (i / TICKS);
-      points.push([share, this.#histogram.getValueAtPercentile(share * 100) / NS_PER_MS]);
+      points.push([share, this.#value(share)]);
     }
     points.push([1, this.#histogram.maxValue / NS_PER_MS]);
     return points;
+  }
+
+  /** The upper end of the histogram's step, which for the greatest would be more than there was. */
+  #value(share: number): number {
+    const { maxValue } = this.#histogram;
+    return Math.min(this.#histogram.getValueAtPercentile(share * 100), maxValue) / NS_PER_MS;
   }
 }

@@ -3,7 +3,7 @@
 import cliProgress from "cli-progress";
 import process from "node:process";
 import { figure } from "./chart.ts";
-import type { Latencies } from "./histogram.ts";
+import { Latencies } from "./histogram.ts";
 
 const REDRAWS_PER_SECOND = 4;
 const BAR_WIDTH = 24;
@@ -24,6 +24,7 @@ export class Progress {
   readonly #bar: Bar | undefined;
   readonly #total: number;
   readonly #seconds: number | undefined;
+  readonly #recent = new Latencies();
   #count = 0;
   #at = 0;
 
@@ -33,7 +34,7 @@ export class Progress {
     this.#total = this.#seconds ?? messages ?? 1;
     if (!Deno.stderr.isTerminal()) return;
     const bar: Bar = new cliProgress.SingleBar({
-      format: "[{bar}] {left} {now}",
+      format: "[{bar}] {left}{now}",
       stream: process.stderr,
       fps: REDRAWS_PER_SECOND,
       barsize: BAR_WIDTH,
@@ -49,14 +50,23 @@ export class Progress {
     this.#bar?.update(0, { left: "", now: "warming up" });
   }
 
-  /** After so many seconds and messages; `recent` are the latencies since the last time. */
-  update(seconds: number, count: number, recent: Latencies): void {
+  /** Latencies that were measured, in milliseconds. */
+  record(latencies: Float64Array): void {
     if (this.#bar === undefined) return;
-    const rate = (count - this.#count) / Math.max(seconds - this.#at, 0.001);
-    const done = this.#seconds === undefined ? count : Math.min(seconds, this.#total);
-    const left = done === 0 ? "" : `${Math.ceil(seconds * (this.#total - done) / done)} s left,`;
-    this.#bar.update(done, { left, now: `${rate.toFixed(0)} messages/s, p99 ${figure(recent.at(0.99))} ms` });
-    [this.#count, this.#at] = [count, seconds];
+    this.#count += latencies.length;
+    for (const ms of latencies) this.#recent.record(ms);
+  }
+
+  /** So many seconds after the start. */
+  update(seconds: number): void {
+    if (this.#bar === undefined) return;
+    const rate = this.#recent.count / Math.max(seconds - this.#at, 0.001);
+    const done = this.#seconds === undefined ? this.#count : Math.min(seconds, this.#total);
+    const left = done === 0 ? "" : `${Math.ceil(seconds * (this.#total - done) / done)} s left, `;
+    const p99 = figure(this.#recent.at(0.99));
+    this.#bar.update(done, { left, now: `${rate.toFixed(0)} messages/s, p99 ${p99} ms` });
+    this.#recent.reset();
+    this.#at = seconds;
   }
 
   /** Takes the bar away. */

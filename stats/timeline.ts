@@ -3,8 +3,8 @@
 import { Latencies } from "./histogram.ts";
 import type { Second } from "./result.ts";
 
-/** When there are more intervals than this, each two of them become one. */
-const MOST = 300;
+/** When there are as many intervals as this, each two of them become one: it takes some 2 MB, and a plot no more. */
+const MOST = 120;
 
 /** One interval that is over. Times are seconds since the start of the measurement. */
 export interface Interval {
@@ -25,6 +25,12 @@ export class Timeline {
   #from = 0;
   #errors = 0;
   readonly #current = new Latencies();
+  readonly #all = new Latencies();
+
+  /** All latencies so far, but for those of the interval that is not over. */
+  get all(): Latencies {
+    return this.#all;
+  }
 
   record(ms: number): void {
     this.#current.record(ms);
@@ -65,6 +71,7 @@ export class Timeline {
 
   #close(to: number): void {
     this.#intervals.push(interval(this.#from, to, this.#errors, this.#current));
+    this.#all.add(this.#current);
     this.#from = to;
     this.#errors = 0;
     this.#current.reset();
@@ -74,11 +81,13 @@ export class Timeline {
 
   #merge(): void {
     const merged: Interval[] = [];
+    const both = new Latencies();
     for (let i = 0; i + 1 < this.#intervals.length; i += 2) {
       const a = this.#intervals[i]!;
       const b = this.#intervals[i + 1]!;
-      const both = Latencies.decode(a.encoded);
-      both.add(Latencies.decode(b.encoded));
+      both.reset();
+      both.addEncoded(a.encoded);
+      both.addEncoded(b.encoded);
       merged.push(interval(a.from, b.to, a.errors + b.errors, both));
     }
     this.#intervals = merged;
