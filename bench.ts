@@ -5,7 +5,7 @@ import { type Address, showAddress } from "./cli/address.ts";
 import type { BenchOptions } from "./cli/bench_options.ts";
 import { checkWritable, print, readResult, writeFile } from "./cli/output.ts";
 import { type Fared, runCrew, shares } from "./load/crew.ts";
-import type { Plan } from "./load/load.ts";
+import type { Plan } from "./load/plan.ts";
 import type { DialOptions } from "./net/stream.ts";
 import { hlog } from "./stats/hlog.ts";
 import { Progress } from "./stats/progress.ts";

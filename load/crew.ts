@@ -1,7 +1,7 @@
 /** The workers of one run, from their start to their end. */
 
 import { Failure } from "../net/errors.ts";
-import type { Plan } from "./load.ts";
+import type { Plan } from "./plan.ts";
 import type { News, Order, Report } from "./worker.ts";
 
 /** How the workers fared, together. */

@@ -3,7 +3,8 @@
 
 import { Failure } from "../net/errors.ts";
 import type { Kind } from "./line.ts";
-import { Load, type Plan } from "./load.ts";
+import { Load } from "./load.ts";
+import type { Plan } from "./plan.ts";
 
 /** What a worker is told: its plan, then to begin once all are connected, at last perhaps to stop. */
 export type Order = { readonly plan: Plan } | "go" | "stop";

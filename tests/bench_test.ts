@@ -78,7 +78,7 @@ Deno.test("bench names corrupted bytes, counts them, and exits with 1", async ()
   using server = peer(mangled(at(6400, (byte) => [byte ^ 4])));
   const { code, stdout } = await run(["bench", `:${server.port}`, "-n", "150"]);
   assertEquals(code, 1);
-  assertMatch(text(stdout), /\n  errors +1\n +corrupted +1\n/);
+  assertMatch(text(stdout), /\n +errors +1\n +corrupted +1\n/);
   assertMatch(text(stdout), /the first corrupted: different: byte 6400 was sent as 0x/);
 });
 
