@@ -95,7 +95,7 @@ class Session implements Owner {
         await this.#log.written();
         if (this.#sent >= count) break;
         next += interval;
-        await pause(next - performance.now(), this.#over);
+        await pause(Math.max(next - performance.now(), 0), this.#over);
       }
       await this.#until(() => this.#waiting.size === 0);
       end = this.#log.end(this.#sent);

@@ -5,6 +5,7 @@ import { Fault, fault, type Kind, type Line, type Owner } from "./line.ts";
 import { openLine, type Route } from "./open_line.ts";
 import { closed, type Pace } from "./pace.ts";
 import type { Plan } from "./plan.ts";
+import type { Turns } from "../net/turns.ts";
 
 /** Before a connection that failed is made again. */
 const PAUSE_MS = 100;
@@ -12,6 +13,7 @@ const PAUSE_MS = 100;
 /** What the connections of a run share. Times are of performance.now(). */
 export interface Run {
   readonly plan: Plan;
+  readonly turns: Turns;
   /** Messages that may still be sent. */
   left: number;
   /** Messages on their way. */
@@ -50,7 +52,7 @@ export class Caller implements Owner {
     this.#block = block;
     this.#connection = connection;
     const { pace, route } = run.plan;
-    this.#route = { ...route, window: pace.kind === "closed" ? pace.pipeline : 0 };
+    this.#route = { ...route, turns: run.turns, window: pace.kind === "closed" ? pace.pipeline : 0 };
   }
 
   async connect(): Promise<void> {

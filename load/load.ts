@@ -1,6 +1,7 @@
 /** The one load loop: rate, count, duration and transport are values that it is given. */
 
 import { randomBlock } from "../net/messages.ts";
+import { Turns } from "../net/turns.ts";
 import { Caller, type Run } from "./caller.ts";
 import { keepTime, type Punctuality } from "./clock.ts";
 import type { Kind } from "./line.ts";
@@ -20,6 +21,7 @@ const DIALS = 100;
 
 export class Load implements Run {
   readonly plan: Plan;
+  readonly turns = new Turns();
   readonly #record: Record;
   readonly #callers: Caller[];
   readonly #over = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 /** Messages over a stream: TCP, TLS, Unix sockets. They come back in order, cut up in any way. */
 
 import type { Messages } from "../net/messages.ts";
+import { Turns } from "../net/turns.ts";
 import type { Dialled } from "../net/stream.ts";
 import { Fault, fault, type Line, type Owner } from "./line.ts";
 
@@ -15,6 +16,7 @@ const NEVER_STUCK = 2 << 10;
 export class StreamLine implements Line {
   readonly handshakeMs: number | undefined;
   readonly #stream: Dialled["stream"];
+  readonly #turns: Turns;
   readonly #messages: Messages;
   readonly #size: number;
   readonly #buffer: Uint8Array;
@@ -29,9 +31,17 @@ export class StreamLine implements Line {
 
   /**
    * Owns the stream. `window`: how many messages may be on their way with a time of their own; 0 for an owner
-   * that knows the times itself, and may then send any number.
+   * that knows the times itself, and may then send any number. `turns` keeps many lines from starving some.
    */
-  constructor({ stream, handshakeMs }: Dialled, messages: Messages, size: number, window: number) {
+  constructor(
+    { stream, handshakeMs }: Dialled,
+    messages: Messages,
+    size: number,
+    window: number,
+    turns = new Turns(),
+  ) {
+    this.#turns = turns;
+    turns.join();
     this.#stream = stream;
     this.handshakeMs = handshakeMs;
     this.#messages = messages;
@@ -53,18 +63,18 @@ export class StreamLine implements Line {
         this.#take(n, owner, now);
         owner.arrived(now);
         if (this.#closed) return;
-        if (this.#sending) continue;
-        const wanted = owner.wanted(now);
-        if (wanted === 0) continue;
+        const wanted = this.#sending ? 0 : owner.wanted(now);
         const from = this.#number(wanted, now);
-        if ((this.#sent - this.#back) * this.#size > NEVER_STUCK) this.#sendAside(from, owner);
-        else {
+        if ((this.#sent - this.#back) * this.#size > NEVER_STUCK) {
+          if (wanted > 0) this.#sendAside(from, owner);
+        } else {
           // As #send does: one promise less a message is worth a twentieth of the speed.
           const end = this.#sent * this.#size;
           for (let at = from * this.#size; at < end;) {
             at += await this.#stream.write(this.#messages.piece(at, end - at));
           }
         }
+        if (this.#turns.crowded) await this.#turns.next();
       }
     } catch (error) {
       if (!this.#closed) throw fault(error);
@@ -83,6 +93,7 @@ export class StreamLine implements Line {
 
   close(): void {
     this.#closed = true;
+    this.#turns.leave();
     this.#stream.close();
   }
 

@@ -104,7 +104,7 @@ Deno.test({
     assertEquals([code, result.messages], [0, 200]);
     const folder = Deno.makeTempDirSync();
     try {
-      await using ours = await ServerProcess.start([`unix:${folder}/s`, "-q"].slice(0, 1));
+      await using ours = await ServerProcess.start([`unix:${folder}/s`]);
       const unix = await bench(`unix:${folder}/s`, "-n", "200", "-c", "4");
       assertEquals([unix.code, unix.result.messages], [0, 200]);
       assertEquals(await ours.stop(), 0);
@@ -196,7 +196,7 @@ Deno.test("bench: Ctrl-C ends the run and still gives the report", async () => {
 
 Deno.test("bench --rate shows a server that stops; the closed loop alone would not", async () => {
   const STOP_MS = 500;
-  await using server = await ServerProcess.start([]);
+  await using server = await ServerProcess.start();
   // Both at once, so that both meet the same stop. Of 3 s, 0.5 s are a sixth: p99 is well inside them.
   const open = bench(`:${server.port}`, "-c", "4", "-d", "3s", "--warmup", "1ms", "--rate", "500");
   const closed = bench(`:${server.port}`, "-d", "3s", "--warmup", "1ms");
@@ -212,4 +212,12 @@ Deno.test("bench --rate shows a server that stops; the closed loop alone would n
   // It met the stop with the one message that was on its way, which no percentile shows.
   assert(byReply.latency_ms.max! >= 0.8 * STOP_MS, `max of the closed loop is ${byReply.latency_ms.max} ms`);
   assert(byReply.latency_ms.p99! < 0.5 * STOP_MS, `p99 of the closed loop is ${byReply.latency_ms.p99} ms`);
+});
+
+Deno.test("bench with more connections than one turn of the loop serves starves none of them", async () => {
+  await using server = await ServerProcess.start();
+  const { result } = await bench(`:${server.port}`, "-c", "300", "-d", "1s", "--warmup", "200ms");
+  // Little's law: rate times latency is how many messages are on their way. Starved ones would be missing.
+  const busy = result.messages_per_second * result.latency_ms.mean! / 1000;
+  assert(busy > 0.75 * 300, `${busy} of 300 connections were served`);
 });
