@@ -7,6 +7,7 @@ import { showDuration, showSize } from "./cli/units.ts";
 import { Conversation, type Dialogue, type Source } from "./net/conversation.ts";
 import { DatagramConversation } from "./net/datagram_client.ts";
 import { Failure, OutputClosed, reason } from "./net/errors.ts";
+import { pause } from "./net/pause.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
 import { transport } from "./net/transport.ts";
 
@@ -223,18 +224,6 @@ async function reach(
     if (stop.aborted) throw new Failure(`cannot connect to ${where}: interrupted by ${stop.reason}`);
     if (!retrying) throw fault;
   }
-}
-
-/** Resolves after `ms`, or as soon as `stop` aborts. */
-async function pause(ms: number, stop: AbortSignal): Promise<void> {
-  if (stop.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const end = () => resolve();
-  stop.addEventListener("abort", end, { once: true });
-  await promise;
-  clearTimeout(timer);
-  stop.removeEventListener("abort", end);
 }
 
 async function writeAll(

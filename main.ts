@@ -3,20 +3,25 @@ import { UsageError } from "./cli/units.ts";
 import { Failure, OutputClosed } from "./net/errors.ts";
 
 /** Each command is loaded when it is asked for: what the others need would only delay it. */
-const commands: Record<string, () => Promise<{ run(words: string[]): Promise<void> }>> = {
+const commands: Record<string, () => Promise<{ run(words: string[]): Promise<boolean | void> }>> = {
   serve: () => import("./commands/serve.ts"),
   connect: () => import("./commands/connect.ts"),
+  ping: () => import("./commands/ping.ts"),
+  bench: () => import("./commands/bench.ts"),
 };
 
 const OVERVIEW = `echo: do bytes get there and back, and how well?
 
   echo serve [ADDRESS...]                 sends back whatever arrives
   echo connect [ADDRESS] [MESSAGE...]     sends, and checks what comes back
+  echo ping [ADDRESS]                     one message a second, timed
+  echo bench [ADDRESS]                    load, and a report of speed and latency
 
 echo COMMAND --help tells more; --version prints the version.
 Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.`;
 
-async function main([name = "", ...words]: string[]): Promise<void> {
+/** Resolves with false if not all came back right. */
+async function main([name = "", ...words]: string[]): Promise<boolean | void> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command !== undefined) return (await command()).run(words);
   if (name === "--version") return console.log(`echo ${config.version}`);
@@ -41,5 +46,5 @@ function exitCode(error: unknown): number {
 
 if (import.meta.main) {
   // The exit is explicit: a read from stdin that is still pending would keep the process alive.
-  main(Deno.args).then(() => Deno.exit(0), (error) => Deno.exit(exitCode(error)));
+  main(Deno.args).then((right) => Deno.exit(right === false ? 1 : 0), (error) => Deno.exit(exitCode(error)));
 }

@@ -41,8 +41,13 @@ export function optional<T>(
 }
 
 /** A flag without a value. */
-export function toggle(name: string, short: string | undefined, help: string): Flag<boolean> {
-  return { name, ...(short && { short }), parse: () => true, help };
+export function toggle(name: string, help: string): Flag<boolean> {
+  return { name, parse: () => true, help };
+}
+
+/** The same flag with a letter of its own: `-c` beside `--count`. */
+export function lettered<T>(short: string, flag: Flag<T>): Flag<T> {
+  return { ...flag, short };
 }
 
 /** One command: what it is called, what it takes, how it is explained. */

@@ -1,15 +1,13 @@
 /** `echo connect`: its flags, and from them the conversation. */
 
 import { DEFAULT_PORT, parseAddress } from "../cli/address.ts";
-import { checkDatagrams, checkProxyClient, checkTls } from "../cli/checks.ts";
-import { type Command, type Flags, option, optional, toggle } from "../cli/flags.ts";
+import { checkDatagrams } from "../cli/checks.ts";
+import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { duration, LARGEST_DATAGRAM, oneOf, size, UsageError } from "../cli/units.ts";
+import { duration, LARGEST_DATAGRAM, size, UsageError } from "../cli/units.ts";
 import { connect } from "../client.ts";
 import { USUAL_DATAGRAM } from "../net/datagram_client.ts";
-import { encodeHeader } from "../net/proxy_protocol.ts";
-import { HAS_NODE_TLS, readClientTls } from "../net/tls.ts";
-import { ADDRESS, EXIT_CODES, giveUp, parseOrHelp, SCHEMES, tlsFlags } from "./shared.ts";
+import { ADDRESS, dialFlags, dialOptions, EXIT_CODES, giveUp, parseOrHelp, SCHEMES } from "./shared.ts";
 
 const UDP_CLIENT =
   "udp: a line or MESSAGE is a datagram; in a pipe, each read of at most --size bytes is one.";
@@ -36,14 +34,8 @@ const flags = {
     datagramSize,
     "in a pipe: the most that a datagram holds (default 1200); udp",
   ),
-  ...tlsFlags,
-  proxyProtocol: optional(
-    "proxy-protocol",
-    "V",
-    oneOf("v1", "v2"),
-    "send a PROXY header first, as a proxy would",
-  ),
-  quiet: toggle("quiet", "q", "print nothing but what came back"),
+  ...dialFlags,
+  quiet: lettered("q", toggle("quiet", "print nothing but what came back")),
 } satisfies Flags;
 
 export const command: Command<typeof flags> = {
@@ -74,24 +66,15 @@ export async function run(words: string[]): Promise<void> {
   const { options, operands } = parseOrHelp(command, words);
   const [text, ...message] = operands;
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
-  const { timeout, retry, quiet, proxyProtocol, cert, key, ca, serverName, insecure, fingerprint } = options;
-  checkProxyClient(proxyProtocol, address);
+  const { timeout, retry, quiet } = options;
   checkDatagrams(options, address, message.join(" "));
-  checkTls(
-    { cert, key, ca, "server-name": serverName, insecure, fingerprint },
-    [address],
-    HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
-  );
-  const tls = { ...await readClientTls({ cert, key, ca }), serverName, insecure, fingerprint };
+  const dial = await dialOptions(options, address);
   if (address.scheme !== "unix") giveUp("read", "write");
   const { stop, interrupt } = listenToSignals();
   await connect(
     {
       address,
-      dial: {
-        tls,
-        preamble: proxyProtocol && ((local, remote) => encodeHeader(proxyProtocol, local, remote)),
-      },
+      dial,
       message: message.length > 0 ? message.join(" ") : undefined,
       timeout,
       retry,

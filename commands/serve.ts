@@ -2,7 +2,7 @@
 
 import { DEFAULT_PORT, parseAddress } from "../cli/address.ts";
 import { checkProxyServer, checkTls } from "../cli/checks.ts";
-import { type Command, type Flags, option, optional, toggle } from "../cli/flags.ts";
+import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { networks } from "../cli/ip.ts";
 import { closeLog, LEVELS, LineWriter, type Log, openLog } from "../cli/log.ts";
 import { listenToSignals } from "../cli/signals.ts";
@@ -52,7 +52,6 @@ const flags = {
   clientCa: optional("client-ca", "FILE", String, "tls: clients must show a certificate of this CA"),
   proxyProtocol: toggle(
     "proxy-protocol",
-    undefined,
     "each connection begins with a PROXY header, v1 or v2; needs --trust",
   ),
   trust: optional("trust", "CIDRS", networks, "the proxies whose headers are believed: 10.0.0.0/8,192.0.2.7"),
@@ -60,7 +59,7 @@ const flags = {
   workers: option("workers", "N", workers, "1", "threads that accept on the same ports; auto: one a core"),
   logLevel: option("log-level", "L", oneOf(...LEVELS), "info", `${LEVELS.join(", ")}; messages are info`),
   logFormat: option("log-format", "F", oneOf("text", "json"), "text", "text, or json: one object a line"),
-  quiet: toggle("quiet", "q", "as --log-level warn: for load"),
+  quiet: lettered("q", toggle("quiet", "as --log-level warn: for load")),
 } satisfies Flags;
 
 export const command: Command<typeof flags> = {

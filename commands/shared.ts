@@ -1,7 +1,12 @@
 /** What several commands have in common: words of their help, and the flags of a TLS client. */
 
+import { type Address, DEFAULT_PORT, parseAddress, type Scheme } from "../cli/address.ts";
+import { checkProxyClient, checkTls } from "../cli/checks.ts";
 import { type Command, type Flags, help, optional, type Options, parse, toggle } from "../cli/flags.ts";
-import { UsageError } from "../cli/units.ts";
+import { LARGEST_DATAGRAM, oneOf, showSize, UsageError } from "../cli/units.ts";
+import { encodeHeader } from "../net/proxy_protocol.ts";
+import type { DialOptions } from "../net/stream.ts";
+import { HAS_NODE_TLS, readClientTls } from "../net/tls.ts";
 
 export const ADDRESS =
   "ADDRESS is [SCHEME://]host[:port], :port, a port, [v6]:port, or unix:/path; the default port is 8890.";
@@ -10,7 +15,7 @@ export const EXIT_CODES =
   "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
 
 /** What a client trusts and shows over TLS. */
-export const tlsFlags = {
+const tlsFlags = {
   ca: optional("ca", "FILE", String, "tls: the CA to trust, in PEM (default: the system's)"),
   serverName: optional(
     "server-name",
@@ -20,7 +25,7 @@ export const tlsFlags = {
   ),
   cert: optional("cert", "FILE", String, "tls: a certificate to show, in PEM"),
   key: optional("key", "FILE", String, "tls: the private key of --cert, in PEM"),
-  insecure: toggle("insecure", undefined, "tls: trust any certificate"),
+  insecure: toggle("insecure", "tls: trust any certificate"),
   fingerprint: optional(
     "fingerprint",
     "SHA256",
@@ -28,6 +33,56 @@ export const tlsFlags = {
     "tls: trust the certificate of this SHA-256 alone",
   ),
 } satisfies Flags;
+
+/** What every command takes that makes connections. */
+export const dialFlags = {
+  ...tlsFlags,
+  proxyProtocol: optional(
+    "proxy-protocol",
+    "V",
+    oneOf("v1", "v2"),
+    "send a PROXY header first, as a proxy would",
+  ),
+} satisfies Flags;
+
+export const jsonFlag = toggle("json", "print one JSON object a line and nothing else");
+
+/** How to make a connection to this address. Throws UsageError, reads the files that the flags name. */
+export async function dialOptions(
+  options: Options<typeof dialFlags>,
+  address: Address,
+): Promise<DialOptions> {
+  const { proxyProtocol, cert, key, ca, serverName, insecure, fingerprint } = options;
+  checkProxyClient(proxyProtocol, address);
+  checkTls(
+    { cert, key, ca, "server-name": serverName, insecure, fingerprint },
+    [address],
+    HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
+  );
+  return {
+    tls: { ...await readClientTls({ cert, key, ca }), serverName, insecure, fingerprint },
+    preamble: proxyProtocol && ((local, remote) => encodeHeader(proxyProtocol, local, remote)),
+  };
+}
+
+/** The one address among the operands, with the default host. Throws UsageError if there are more. */
+export function target(operands: readonly string[]): Address {
+  const [text, surplus] = operands;
+  if (surplus !== undefined) {
+    throw new UsageError(`one address is enough, and ${JSON.stringify(surplus)} is one more`);
+  }
+  const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
+  return address.scheme === "unix" ? address : { host: "127.0.0.1", ...address };
+}
+
+/** Throws UsageError if no message of this size can be sent. */
+export function messageSize(bytes: number, scheme: Scheme): number {
+  if (bytes < 1) throw new UsageError("--size: a message has at least 1 byte");
+  if (scheme === "udp" && bytes > LARGEST_DATAGRAM) {
+    throw new UsageError(`--size: a datagram takes ${LARGEST_DATAGRAM} bytes, and not ${showSize(bytes)}`);
+  }
+  return bytes;
+}
 
 /** Least privilege: gives up, to the end of the process, what this run does not need. */
 export function giveUp(...names: ("read" | "write")[]): void {

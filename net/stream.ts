@@ -66,6 +66,8 @@ export interface DialOptions {
 export interface Dialled {
   readonly stream: Stream;
   readonly details: readonly string[];
+  /** What the handshake of TLS took, in milliseconds. */
+  readonly handshakeMs?: number;
 }
 
 /** What a scheme makes of one address. */

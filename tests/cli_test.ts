@@ -2,13 +2,15 @@
 
 import config from "../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { command as benchCommand } from "../commands/bench.ts";
+import { command as pingCommand } from "../commands/ping.ts";
 import { command as connectCommand } from "../commands/connect.ts";
 import { command as serveCommand } from "../commands/serve.ts";
-import { type Command, type Flags, help, option, parse, toggle } from "../cli/flags.ts";
+import { type Command, type Flags, help, lettered, option, parse, toggle } from "../cli/flags.ts";
 import { count, duration, UsageError } from "../cli/units.ts";
 import { run, type RunResult } from "./helpers.ts";
 
-const tables: Command<Flags>[] = [serveCommand, connectCommand];
+const tables: Command<Flags>[] = [serveCommand, connectCommand, pingCommand, benchCommand];
 const decoder = new TextDecoder();
 
 /** Runs each command line, a few at a time. */
@@ -173,8 +175,8 @@ const table = {
   flags: {
     port: { ...option("port", "N", count, "8", "the port"), short: "p" },
     wait: option("wait", "D", duration, "5s", "the wait"),
-    quiet: toggle("quiet", "q", "be quiet"),
-    verbose: toggle("verbose", "v", "be verbose"),
+    quiet: lettered("q", toggle("quiet", "be quiet")),
+    verbose: lettered("v", toggle("verbose", "be verbose")),
   },
 } satisfies Command<Flags>;
 

@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { command as benchCommand } from "../commands/bench.ts";
+import { command as pingCommand } from "../commands/ping.ts";
 import { command as connectCommand } from "../commands/connect.ts";
 import { command as serveCommand } from "../commands/serve.ts";
 import { help } from "../cli/flags.ts";
@@ -8,7 +10,7 @@ const ROOT = new URL("../", import.meta.url);
 const readme = Deno.readTextFileSync(new URL("README.md", ROOT));
 
 Deno.test("the README shows the help of every command as it is printed", () => {
-  for (const text of [help(serveCommand), help(connectCommand)]) {
+  for (const text of [help(serveCommand), help(connectCommand), help(pingCommand), help(benchCommand)]) {
     const block = `\`\`\`text\n${text}\n\`\`\`\n`;
     assert(readme.includes(block), `README.md does not have this block:\n${block}`);
   }

@@ -1,0 +1,179 @@
+/** `echo bench`: load of a given shape on an echo server, every byte checked, and a report that says how far to trust it. */
+
+import process from "node:process";
+import { type Address, showAddress } from "./cli/address.ts";
+import { checkWritable, print, readResult, writeFile } from "./cli/output.ts";
+import { type Fared, runCrew, shares } from "./load/crew.ts";
+import type { PacePlan } from "./load/pace.ts";
+import type { Plan } from "./load/plan.ts";
+import type { DialOptions } from "./net/stream.ts";
+import { hlog } from "./stats/hlog.ts";
+import { Progress } from "./stats/progress.ts";
+import { page } from "./stats/page.ts";
+import { report } from "./stats/report.ts";
+import type { Result } from "./stats/result.ts";
+import { Timeline } from "./stats/timeline.ts";
+import { warnings } from "./stats/warnings.ts";
+
+/** One run of `echo bench`. */
+export interface BenchShape {
+  readonly connections: number;
+  /** Bytes a message. */
+  readonly size: number;
+  /** Milliseconds; undefined: until all messages are sent. */
+  readonly duration: number | undefined;
+  /** undefined: until the time is over. */
+  readonly messages: number | undefined;
+  readonly pace: PacePlan;
+  /** A new connection for each message. */
+  readonly connectRate: boolean;
+  /** Milliseconds. */
+  readonly warmup: number;
+  readonly timeout: number;
+  readonly workers: number;
+  readonly seed: number;
+  readonly json: boolean;
+  /** Paths of files to write, and of one to read. */
+  readonly hdr: string | undefined;
+  readonly report: string | undefined;
+  readonly compare: string | undefined;
+}
+
+/** Where the load goes. */
+export interface Target {
+  readonly address: Address;
+  readonly dial: DialOptions;
+  /** The version of echo, for the reports. */
+  readonly version: string;
+}
+
+const TICK_MS = 250;
+
+/**
+ * Runs it and prints the report. Returns whether all came back right. Throws UsageError when a file cannot be read
+ * or written, before anything is opened; Failure when the first connections cannot be made.
+ */
+export async function bench(options: BenchShape & Target, stop: AbortSignal): Promise<boolean> {
+  const old = options.compare === undefined ? undefined : readResult(options.compare);
+  for (const path of [options.hdr, options.report]) if (path !== undefined) checkWritable(path);
+  const timeline = new Timeline();
+  const errors: Record<string, number> = {};
+  const texts: string[] = [];
+  const progress = new Progress(options.duration, options.messages);
+  let started = Date.now();
+  let begin = Infinity;
+  let cpu = process.cpuUsage();
+  const seconds = () => (performance.now() - begin) / 1000;
+  const tick = () => {
+    if (performance.now() < begin) return progress.warmup();
+    timeline.advance(seconds());
+    progress.update(seconds());
+  };
+  let ticker: ReturnType<typeof setInterval> | undefined;
+  let measuring: ReturnType<typeof setTimeout> | undefined;
+  let fared: Fared;
+  try {
+    fared = await runCrew(shares(plan(options), options.workers), stop, () => {
+      begin = performance.now() + options.warmup;
+      started = Date.now() + options.warmup;
+      ticker = setInterval(tick, TICK_MS);
+      measuring = setTimeout(() => cpu = process.cpuUsage(), options.warmup);
+    }, (news) => {
+      timeline.advance(seconds());
+      for (let i = 0; i < news.latencies.length; i++) timeline.record(news.latencies[i]!);
+      progress.record(news.latencies);
+      for (const { kind, n, text } of news.errors) {
+        if (errors[kind] === undefined) texts.push(`the first ${kind}: ${text}`);
+        errors[kind] = (errors[kind] ?? 0) + n;
+        timeline.error(n);
+      }
+    });
+  } finally {
+    clearInterval(ticker);
+    clearTimeout(measuring);
+    progress.end();
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  timeline.finish(Math.max(fared.ms / 1000, 0.001));
+  const result = summary(options, { timeline, errors, started, fared, cpuMs: (user + system) / 1000 });
+  if (options.hdr !== undefined) {
+    writeFile(
+      options.hdr,
+      hlog(`echo ${options.version}, bench ${result.target}`, started, timeline.intervals),
+    );
+  }
+  const results = old === undefined ? [result] : [old, result];
+  if (options.report !== undefined) writeFile(options.report, page(results));
+  await print(options.json ? `${JSON.stringify(result)}\n` : report(results, texts));
+  return result.messages > 0 && Object.keys(errors).length === 0;
+}
+
+function plan(options: BenchShape & Target): Plan {
+  const { address, dial, size, connections, seed, pace, warmup, timeout } = options;
+  return {
+    route: { address, dial, size },
+    connections,
+    first: 0,
+    seed,
+    pace,
+    warmup,
+    timeout,
+    messagesPerConnection: options.connectRate ? 1 : Infinity,
+    messages: options.messages ?? Infinity,
+    duration: options.duration ?? Infinity,
+  };
+}
+
+interface Measured {
+  readonly timeline: Timeline;
+  readonly errors: Record<string, number>;
+  readonly started: number;
+  readonly fared: Fared;
+  /** Processor time of the measurement, all threads together. */
+  readonly cpuMs: number;
+}
+
+function summary(options: BenchShape & Target, measured: Measured): Result {
+  const { timeline, fared } = measured;
+  const { all } = timeline;
+  const { pace, size, duration, messages } = options;
+  const rate = pace.kind === "open" ? pace.perSecond : null;
+  const seconds = Math.max(fared.ms / 1000, 0.001);
+  const messagesPerSecond = all.count / seconds;
+  const threads = Math.min(options.workers, options.connections, navigator.hardwareConcurrency);
+  return {
+    version: options.version,
+    target: showAddress(options.address),
+    started: new Date(measured.started).toISOString(),
+    duration_seconds: seconds,
+    options: {
+      connections: options.connections,
+      size_bytes: size,
+      duration_seconds: duration === undefined ? null : duration / 1000,
+      messages: messages ?? null,
+      rate_per_second: rate,
+      pipeline: pace.kind === "closed" ? pace.pipeline : null,
+      connect_rate: options.connectRate,
+      warmup_seconds: options.warmup / 1000,
+      timeout_seconds: options.timeout / 1000,
+      workers: options.workers,
+      seed: options.seed,
+    },
+    messages: all.count,
+    bytes: all.count * size,
+    messages_per_second: messagesPerSecond,
+    bytes_per_second: messagesPerSecond * size,
+    latency_ms: all.summary(),
+    latency_distribution: all.distribution(),
+    timeline: timeline.seconds(size),
+    errors: measured.errors,
+    warnings: warnings({
+      latency: all.summary(),
+      messages: all.count,
+      rate,
+      messagesPerSecond,
+      busy: fared.ms === 0 ? 0 : measured.cpuMs / (fared.ms * threads),
+      late: fared.ticks === 0 ? 0 : fared.late / fared.ticks,
+    }),
+  };
+}

@@ -1,0 +1,84 @@
+/** What goes to stdout, and the files that a run writes. */
+
+import { Failure, OutputClosed, reason } from "../net/errors.ts";
+import type { Result } from "../stats/result.ts";
+import { UsageError } from "./units.ts";
+
+const encoder = new TextEncoder();
+
+/** Writes all of it to stdout. Throws OutputClosed when nobody reads it any more, Failure when it cannot be written. */
+export async function print(text: string): Promise<void> {
+  const bytes = encoder.encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosed();
+    throw new Failure(`cannot write to stdout: ${reason(error)}`);
+  }
+}
+
+/** Throws UsageError unless a file can be written there. One that is there already is left as it is. */
+export function checkWritable(path: string): void {
+  let existed = true;
+  try {
+    try {
+      Deno.lstatSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      existed = false;
+    }
+    Deno.openSync(path, { write: true, create: true }).close();
+    if (!existed) Deno.removeSync(path);
+  } catch (error) {
+    throw new UsageError(`cannot write ${JSON.stringify(path)}: ${why(error)}`);
+  }
+}
+
+/** Throws Failure. */
+export function writeFile(path: string, text: string): void {
+  try {
+    Deno.writeTextFileSync(path, text);
+  } catch (error) {
+    throw new Failure(`cannot write ${JSON.stringify(path)}: ${why(error)}`);
+  }
+}
+
+/** Reads what `--json` wrote. Throws UsageError when the file cannot be read or is something else. */
+export function readResult(path: string): Result {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new UsageError(`cannot read ${JSON.stringify(path)}: ${why(error)}`);
+  }
+  try {
+    const found = JSON.parse(text);
+    if (isResult(found)) return found;
+  } catch { /* no JSON at all: the same answer */ }
+  throw new UsageError(`${JSON.stringify(path)} is not what echo bench --json writes`);
+}
+
+/** Whether all is there that a comparison reads. */
+function isResult(found: unknown): found is Result {
+  if (typeof found !== "object" || found === null) return false;
+  const result = found as Partial<Record<keyof Result, unknown>>;
+  const texts = [result.version, result.target, result.started].every((text) => typeof text === "string");
+  const numbers = [
+    result.duration_seconds,
+    result.messages,
+    result.messages_per_second,
+    result.bytes_per_second,
+  ]
+    .every((n) => typeof n === "number" && Number.isFinite(n));
+  const objects = [result.options, result.latency_ms, result.errors].every((o) =>
+    typeof o === "object" && o !== null
+  );
+  const lists = [result.latency_distribution, result.timeline, result.warnings].every(Array.isArray);
+  return texts && numbers && objects && lists;
+}
+
+function why(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  return reason(error);
+}

@@ -1,0 +1,79 @@
+/** The workers of one run, from their start to their end. */
+
+import { Failure } from "../net/errors.ts";
+import type { Plan } from "./plan.ts";
+import type { News, Order, Report } from "./worker.ts";
+
+/** How the workers fared, together. */
+export interface Fared {
+  /** See Load.took. */
+  readonly ms: number;
+  readonly ticks: number;
+  readonly late: number;
+}
+
+/** Divides a plan over `n` workers, as evenly as it goes; a worker without a connection or a message is left out. */
+export function shares(plan: Plan, n: number): Plan[] {
+  const part = (whole: number, i: number) => Math.floor(whole * (i + 1) / n) - Math.floor(whole * i / n);
+  const plans = Array.from({ length: n }, (_, i): Plan => {
+    const connections = part(plan.connections, i);
+    const { pace } = plan;
+    return {
+      ...plan,
+      connections,
+      first: plan.first + Math.floor(plan.connections * i / n),
+      messages: Number.isFinite(plan.messages) ? part(plan.messages, i) : plan.messages,
+      pace: pace.kind === "open"
+        ? { ...pace, perSecond: pace.perSecond * connections / plan.connections }
+        : pace,
+    };
+  });
+  return plans.filter(({ connections, messages }) => connections > 0 && messages > 0);
+}
+
+/**
+ * Starts a worker for each plan, lets all begin together once all are connected (`began` is told), and resolves
+ * when all are done. When `stop` aborts they end early. Throws Failure if one cannot begin.
+ */
+export async function runCrew(
+  plans: readonly Plan[],
+  stop: AbortSignal,
+  began: () => void,
+  report: (report: Report) => void,
+): Promise<Fared> {
+  const workers = plans.map(() => new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
+  const tell = (order: Order) => workers.forEach((worker) => worker.postMessage(order));
+  const end = () => tell("stop");
+  stop.addEventListener("abort", end, { once: true });
+  let waiting = workers.length;
+  const ready = () => {
+    if (--waiting > 0) return;
+    tell("go");
+    began();
+  };
+  try {
+    const fared = await Promise.all(workers.map((worker, i) =>
+      new Promise<Fared>((resolve, reject) => {
+        worker.onmessage = ({ data }: MessageEvent<News>) => {
+          if (data.type === "ready") ready();
+          else if (data.type === "report") report(data);
+          else if (data.type === "failed") reject(new Failure(data.reason));
+          else resolve(data);
+        };
+        worker.onerror = (event) => {
+          event.preventDefault(); // it would end the process
+          reject(new Error(event.message));
+        };
+        worker.postMessage({ plan: plans[i]! } satisfies Order);
+      })
+    ));
+    return fared.reduce((a, b) => ({
+      ms: Math.max(a.ms, b.ms),
+      ticks: a.ticks + b.ticks,
+      late: a.late + b.late,
+    }));
+  } finally {
+    stop.removeEventListener("abort", end);
+    workers.forEach((worker) => worker.terminate());
+  }
+}

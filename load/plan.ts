@@ -1,0 +1,23 @@
+/** What a run of the load loop is made of. */
+
+import type { Route } from "./open_line.ts";
+import type { PacePlan } from "./pace.ts";
+
+/** One worker's share of a run. Plain data: it is posted to the worker. Times are milliseconds. */
+export interface Plan {
+  readonly route: Omit<Route, "window" | "turns">;
+  readonly connections: number;
+  /** The number of the first connection, among those of all workers. */
+  readonly first: number;
+  readonly seed: number;
+  readonly pace: PacePlan;
+  /** A connection serves so many messages, then comes the next; connecting is part of the first one's time. */
+  readonly messagesPerConnection: number;
+  /** How many messages in all; Infinity: no limit. */
+  readonly messages: number;
+  /** Of the measurement, after the warm-up; Infinity: no limit. */
+  readonly duration: number;
+  readonly warmup: number;
+  /** For connecting, and for each reply. */
+  readonly timeout: number;
+}

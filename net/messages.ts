@@ -1,0 +1,117 @@
+/** What the load and ping send: a seeded random stream, so that what comes back tells where it was changed. */
+
+import { Buffer } from "node:buffer";
+import { showDifference } from "./verify.ts";
+
+/** Bytes that are generated once; every message is cut out of them. */
+const BLOCK = 1 << 20;
+/** A lap is read from this much of the block; where in the block it starts differs from lap to lap. */
+const LAP = BLOCK / 2;
+/** Odd, so that its multiples modulo LAP take every value before one comes again. */
+const STRIDE = 0x2545f;
+/** Up to here a loop over the bytes is faster than the views that Buffer.compare needs. */
+const SHORT = 256;
+/** How far after a difference one looks for how the stream goes on. */
+const LOOKAHEAD = 64;
+/** So many bytes after a difference must match for it to be called a missing or an additional byte. */
+const PROOF = 4;
+
+/**
+ * Random bytes by xorshift128+ (Vigna, 2014), the same for the same seed: not for secrets. The state is spread
+ * from the seed by a multiplicative hash, since xorshift starts slowly from a state of few bits.
+ */
+export function randomBlock(seed: number, length = BLOCK): Uint8Array<ArrayBuffer> {
+  const mask = (1n << 64n) - 1n;
+  let a = (BigInt(seed) * 0x9e3779b97f4a7c15n + 0xbf58476d1ce4e5b9n) & mask;
+  let b = (a * 0x94d049bb133111ebn + 1n) & mask;
+  const words = new BigUint64Array(Math.ceil(length / 8));
+  for (let i = 0; i < words.length; i++) {
+    let x = a;
+    a = b;
+    x ^= (x << 23n) & mask;
+    b = x ^ a ^ (x >> 17n) ^ (a >> 26n);
+    words[i] = a + b;
+  }
+  return new Uint8Array(words.buffer, 0, length);
+}
+
+/** The endless stream of one connection. Nothing is copied: its bytes are views of a block that all share. */
+export class Messages {
+  readonly #block: Uint8Array<ArrayBuffer>;
+  readonly #connection: number;
+
+  /** `connection` tells the streams of one block apart: a byte of another connection is a foreign one. */
+  constructor(block: Uint8Array<ArrayBuffer>, connection: number) {
+    this.#block = block;
+    this.#connection = connection;
+  }
+
+  /** Up to `limit` bytes of the stream from `offset` on, as far as they lie in one piece. */
+  piece(offset: number, limit: number): Uint8Array<ArrayBuffer> {
+    const within = offset % LAP;
+    const at = this.#position(offset, within);
+    return this.#block.subarray(at, at + Math.min(limit, LAP - within));
+  }
+
+  #position(offset: number, within: number): number {
+    const lap = (offset - within) / LAP + this.#connection;
+    return (lap * STRIDE) % LAP + within;
+  }
+
+  /** `length` bytes of the stream from `offset` on, copied only where they lie in several pieces. */
+  message(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    const first = this.piece(offset, length);
+    if (first.length === length) return first;
+    const whole = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      const piece = this.piece(offset + at, length - at);
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    return whole;
+  }
+
+  /** How many of the first `n` bytes received are those of the stream from `offset` on. */
+  matching(received: Uint8Array, n: number, offset: number): number {
+    for (let done = 0; done < n;) {
+      const within = (offset + done) % LAP;
+      const at = this.#position(offset + done, within);
+      const length = Math.min(n - done, LAP - within);
+      const right = alike(this.#block, at, received, done, length);
+      done += right;
+      if (right < length) return done;
+    }
+    return n;
+  }
+
+  /** What is wrong, as a person reads it, with `received`, whose first byte differs from the one at `offset`. */
+  explain(received: Uint8Array, offset: number): string {
+    const got = received[0];
+    const rest = received.length - 1;
+    const same = (from: number, at: number) =>
+      Math.min(rest, received.length - from) >= PROOF &&
+      this.matching(received.subarray(from), Math.min(LOOKAHEAD, received.length - from), at) ===
+        Math.min(LOOKAHEAD, received.length - from);
+    if (same(0, offset + 1)) return `missing: byte ${offset} did not come back, and the ones after it did`;
+    if (same(1, offset)) {
+      const twice = offset > 0 && this.piece(offset - 1, 1)[0] === got;
+      return twice
+        ? `doubled: byte ${offset - 1} came back twice`
+        : `foreign: ${hex(got)} stands before byte ${offset}, and was never sent`;
+    }
+    return showDifference({ offset, sent: this.piece(offset, 1)[0], received: got });
+  }
+}
+
+/** How many bytes of `a` from `i` on and of `b` from `j` on are alike, of `length`. */
+function alike(a: Uint8Array, i: number, b: Uint8Array, j: number, length: number): number {
+  if (length > SHORT) {
+    if (Buffer.compare(a.subarray(i, i + length), b.subarray(j, j + length)) === 0) return length;
+  }
+  for (let n = 0; n < length; n++) if (a[i + n] !== b[j + n]) return n;
+  return length;
+}
+
+function hex(byte = 0): string {
+  return `0x${byte.toString(16).padStart(2, "0")}`;
+}

@@ -1,0 +1,219 @@
+/** `echo ping`: one message at a time, every byte of its reply checked, timed. */
+
+import { type Address, showAddress, showPeer } from "./cli/address.ts";
+import { print } from "./cli/output.ts";
+import { showDuration } from "./cli/units.ts";
+import { Fault, fault, type Kind, type Line, type Owner } from "./load/line.ts";
+import { openLine } from "./load/open_line.ts";
+import { randomBlock } from "./net/messages.ts";
+import { pause } from "./net/pause.ts";
+import type { DialOptions } from "./net/stream.ts";
+import { type PingEnd, PingLog, type Times } from "./stats/ping_log.ts";
+
+export interface PingOptions {
+  readonly version: string;
+  readonly address: Address;
+  readonly dial: DialOptions;
+  /** undefined: until `stop`. */
+  readonly count: number | undefined;
+  /** Milliseconds. */
+  readonly interval: number;
+  readonly timeout: number;
+  readonly deadline: number | undefined;
+  /** Bytes a message. */
+  readonly size: number;
+  readonly reconnect: boolean;
+  readonly seed: number;
+  readonly json: boolean;
+}
+
+/** How often replies that do not come are looked for. */
+const SWEEP_MS = 20;
+/** So many messages may be on their way on one connection: a slow reply does not hold up the next message. */
+const WINDOW = 1024;
+
+/**
+ * Sends until the count, the deadline or `stop`, and prints a line for each reply and the summary. Returns whether
+ * it went as ping(8) would call well: replies came, none of them wrong, and all before the deadline where both
+ * are asked for. Throws Failure when the first connection cannot be made for a reason that waiting does not cure.
+ */
+export async function ping(options: PingOptions, stop: AbortSignal): Promise<boolean> {
+  const session = new Session(options, stop);
+  return await session.run();
+}
+
+class Session implements Owner {
+  readonly #options: PingOptions;
+  readonly #log: PingLog;
+  readonly #block: Uint8Array<ArrayBuffer>;
+  /** Aborts at the deadline or when the user stops it. */
+  readonly #over: AbortSignal;
+  readonly #deadline = new AbortController();
+  #line: Line | undefined;
+  /** The number of the first message of this line. */
+  #base = 0;
+  #sent = 0;
+  /** When each message that is on its way was sent. */
+  readonly #waiting = new Map<number, number>();
+  #connecting: { readonly connect: number; readonly tls: number | undefined } | undefined;
+  /** Messages for the line to send. */
+  #due = 0;
+  #onSettled = () => {};
+
+  constructor(options: PingOptions, stop: AbortSignal) {
+    this.#options = options;
+    this.#block = randomBlock(options.seed);
+    this.#over = AbortSignal.any([stop, this.#deadline.signal]);
+    const { address, size, json, count, interval, timeout, deadline, reconnect, seed } = options;
+    this.#log = new PingLog({
+      json,
+      size,
+      version: options.version,
+      target: showAddress(address),
+      peer: address.scheme === "unix" ? showAddress(address) : showPeer(address.host ?? "", address.port),
+      options: {
+        size_bytes: size,
+        count: count ?? null,
+        interval_seconds: interval / 1000,
+        timeout_seconds: timeout / 1000,
+        deadline_seconds: deadline === undefined ? null : deadline / 1000,
+        reconnect,
+        seed,
+      },
+    }, print);
+  }
+
+  async run(): Promise<boolean> {
+    const { count = Infinity, deadline, interval } = this.#options;
+    this.#over.addEventListener("abort", () => this.#onSettled(), { once: true });
+    const timer = deadline === undefined ? undefined : setTimeout(() => this.#deadline.abort(), deadline);
+    const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    let end: PingEnd;
+    try {
+      for (let next = performance.now(); !this.#over.aborted; next = Math.max(next, performance.now())) {
+        await this.#send();
+        await this.#log.written();
+        if (this.#sent >= count) break;
+        next += interval;
+        await pause(Math.max(next - performance.now(), 0), this.#over);
+      }
+      await this.#until(() => this.#waiting.size === 0);
+      end = this.#log.end(this.#sent);
+      await this.#log.written();
+    } finally {
+      clearTimeout(timer);
+      clearInterval(sweeper);
+      this.#hangUp();
+    }
+    const early = deadline !== undefined && end.received < count && Number.isFinite(count);
+    return end.received > 0 && end.corrupted === 0 && !early;
+  }
+
+  back(k: number, sentAt: number, now: number): void {
+    const echo = now - sentAt;
+    const seq = this.#base + k;
+    this.#waiting.delete(seq);
+    if (this.#options.reconnect && this.#connecting !== undefined) {
+      const { connect, tls } = this.#connecting;
+      const times: Times = { connect, tls, echo };
+      this.#log.reply(seq + 1, connect + (tls ?? 0) + echo, times);
+    } else {
+      this.#log.reply(seq + 1, echo, undefined);
+    }
+  }
+
+  wrong(kind: Kind, text: string): void {
+    this.#log.fault(undefined, kind, text);
+  }
+
+  arrived(): void {
+    this.#onSettled();
+  }
+
+  wanted(): number {
+    const n = this.#due;
+    this.#due = 0;
+    return n;
+  }
+
+  async #send(): Promise<void> {
+    await this.#until(() => this.#waiting.size < WINDOW);
+    if (this.#line === undefined) await this.#dial();
+    const line = this.#line;
+    const seq = this.#sent++;
+    if (line === undefined || this.#over.aborted) return;
+    const now = performance.now();
+    this.#waiting.set(seq, now);
+    this.#due = 1;
+    line.nudge(this, now);
+    if (!this.#options.reconnect) return;
+    await this.#until(() => this.#waiting.size === 0);
+    this.#hangUp();
+  }
+
+  /** Makes the line, or tells why the next message cannot be sent. */
+  async #dial(): Promise<void> {
+    const { address, dial, size, timeout } = this.#options;
+    const late = AbortSignal.timeout(timeout);
+    const begin = performance.now();
+    try {
+      const route = { address, dial, size, window: WINDOW };
+      const line = await openLine(route, this.#block, 0, AbortSignal.any([late, this.#over]));
+      const took = performance.now() - begin;
+      const tls = line.handshakeMs;
+      this.#connecting = { connect: took - (tls ?? 0), tls };
+      this.#line = line;
+      this.#base = this.#sent;
+      this.#attend(line);
+    } catch (error) {
+      if (this.#over.aborted) return;
+      const { kind, message } = late.aborted
+        ? new Fault("timeout", `no connection within ${showDuration(timeout)}`)
+        : fault(error);
+      // A name that does not resolve, a certificate that is not trusted: the next try would say the same.
+      if (kind === "other" && this.#sent === 0) throw error;
+      this.#log.fault(this.#sent + 1, kind, message);
+    }
+  }
+
+  async #attend(line: Line): Promise<void> {
+    try {
+      await line.attend(this);
+    } catch (error) {
+      if (line === this.#line) this.#broken(fault(error));
+    }
+  }
+
+  /** The connection is gone, and what was on its way on it; the next message gets a new one. */
+  #broken({ kind, message }: Fault): void {
+    this.#hangUp();
+    for (const seq of this.#waiting.keys()) this.#log.fault(seq + 1, kind, message);
+    this.#waiting.clear();
+    this.#onSettled();
+  }
+
+  #sweep(): void {
+    const { timeout, address } = this.#options;
+    const before = performance.now() - timeout;
+    if (this.#waiting.size === 0 || (this.#line?.giveUp(before) ?? 0) === 0) return;
+    const fault = new Fault("timeout", `no reply within ${showDuration(timeout)}`);
+    if (address.scheme !== "udp") return this.#broken(fault);
+    for (const [seq, sentAt] of this.#waiting) {
+      if (sentAt >= before) break;
+      this.#waiting.delete(seq);
+      this.#log.fault(seq + 1, fault.kind, fault.message);
+    }
+    this.#onSettled();
+  }
+
+  #hangUp(): void {
+    const line = this.#line;
+    this.#line = undefined;
+    line?.close();
+  }
+
+  /** Resolves when it is so, or all is over. */
+  async #until(so: () => boolean): Promise<void> {
+    while (!so() && !this.#over.aborted) await new Promise<void>((resolve) => this.#onSettled = resolve);
+  }
+}

@@ -1,0 +1,152 @@
+/** What `echo ping` prints: a line a reply, and the summary, as text or as JSON objects with bench's names. */
+
+import { showDuration } from "../cli/units.ts";
+import { figure } from "./chart.ts";
+import { Latencies } from "./histogram.ts";
+import type { Latency, Result } from "./result.ts";
+
+/** Milliseconds. `tls` where there was a handshake. */
+export interface Times {
+  readonly connect: number;
+  readonly tls: number | undefined;
+  readonly echo: number;
+}
+
+export interface PingLogOptions {
+  readonly json: boolean;
+  readonly size: number;
+  readonly version: string;
+  readonly target: string;
+  /** The other end as each line names it. */
+  readonly peer: string;
+  readonly options: Result["options"];
+}
+
+/** The last object of `--json`. `messages` are those that came back right, as in bench's. */
+export interface PingEnd extends
+  Pick<
+    Result,
+    "version" | "target" | "started" | "duration_seconds" | "options" | "messages" | "bytes" | "errors"
+  > {
+  readonly transmitted: number;
+  readonly received: number;
+  readonly corrupted: number;
+  readonly loss_percent: number;
+  readonly latency_ms: Latency & { readonly mdev: number | null };
+}
+
+export class PingLog {
+  readonly #options: PingLogOptions;
+  readonly #print: (text: string) => Promise<void>;
+  readonly #latencies = new Latencies();
+  readonly #errors: Record<string, number> = {};
+  readonly #started = new Date();
+  readonly #begin = performance.now();
+  #received = 0;
+  // The histogram keeps three digits; these keep all.
+  #sum = 0;
+  #squares = 0;
+  #min = Infinity;
+  #max = 0;
+  #writing = Promise.resolve();
+
+  /** `print` writes to stdout; what it throws comes out of `written`. */
+  constructor(options: PingLogOptions, print: (text: string) => Promise<void>) {
+    this.#options = options;
+    this.#print = print;
+  }
+
+  /** Message `seq` is back after `ms`, which were spent as `times` says where each has its own connection. */
+  reply(seq: number, ms: number, times: Times | undefined): void {
+    this.#received++;
+    this.#latencies.record(ms);
+    this.#sum += ms;
+    this.#squares += ms * ms;
+    this.#min = Math.min(this.#min, ms);
+    this.#max = Math.max(this.#max, ms);
+    const parts = times === undefined ? [] : Object.entries(times).filter(([, part]) => part !== undefined);
+    if (this.#options.json) {
+      const keys = parts.map(([name, part]) => [`${name}_ms`, part]);
+      return this.#object({ seq, bytes: this.#options.size, time_ms: ms, ...Object.fromEntries(keys) });
+    }
+    const shown = parts.map(([name, part]) => ` ${name}=${part.toFixed(3)}`).join("");
+    const { size, peer } = this.#options;
+    const bytes = size === 1 ? "1 byte" : `${size} bytes`;
+    this.#line(`${bytes} from ${peer}: seq=${seq}${shown} time=${ms.toFixed(3)} ms`);
+  }
+
+  /** Message `seq` is lost, or something came back that is no message. `kind` is a key of `errors`. */
+  fault(seq: number | undefined, kind: string, text: string): void {
+    this.#errors[kind] = (this.#errors[kind] ?? 0) + 1;
+    if (this.#options.json) {
+      return this.#object({ ...(seq === undefined ? {} : { seq }), error: kind, reason: text });
+    }
+    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${kind}: ${text}`);
+  }
+
+  /** The summary, after so many messages. */
+  end(transmitted: number): PingEnd {
+    const end = this.#summary(transmitted);
+    if (this.#options.json) this.#object(end);
+    else this.#text(end).forEach((line) => this.#line(line));
+    return end;
+  }
+
+  /** Resolves when all is written. Throws OutputClosed or Failure when it cannot be. */
+  written(): Promise<void> {
+    return this.#writing;
+  }
+
+  #summary(transmitted: number): PingEnd {
+    const { version, target, options, size } = this.#options;
+    const n = this.#received;
+    const mean = this.#sum / n;
+    return {
+      version,
+      target,
+      started: this.#started.toISOString(),
+      duration_seconds: (performance.now() - this.#begin) / 1000,
+      options,
+      transmitted,
+      received: n,
+      corrupted: this.#errors["corrupted"] ?? 0,
+      loss_percent: transmitted === 0 ? 0 : (1 - n / transmitted) * 100,
+      messages: n,
+      bytes: n * size,
+      latency_ms: {
+        ...this.#latencies.summary(),
+        ...(n === 0 ? {} : { min: this.#min, mean, max: this.#max }),
+        mdev: n === 0 ? null : Math.sqrt(Math.max(0, this.#squares / n - mean * mean)),
+      },
+      errors: this.#errors,
+    };
+  }
+
+  #text(
+    { target, transmitted, received, corrupted, loss_percent, duration_seconds, latency_ms }: PingEnd,
+  ): string[] {
+    const lines = [
+      "",
+      `--- ${target} ping statistics ---`,
+      `${transmitted} transmitted, ${received} received, ${
+        corrupted > 0 ? `+${corrupted} corrupted, ` : ""
+      }` +
+      `${Number(loss_percent.toFixed(1))}% loss, time ${showDuration(duration_seconds * 1000)}`,
+    ];
+    if (received === 0) return lines;
+    const { min, mean, max, mdev, p50, p90, p99 } = latency_ms;
+    const exact = [min, mean, max, mdev].map((ms) => (ms ?? 0).toFixed(3)).join("/");
+    lines.push(`rtt min/avg/max/mdev = ${exact} ms`);
+    lines.push(`rtt p50/p90/p99 = ${[p50, p90, p99].map(figure).join("/")} ms`);
+    return lines;
+  }
+
+  #object(value: object): void {
+    this.#line(JSON.stringify(value));
+  }
+
+  #line(line: string): void {
+    this.#writing = this.#writing.then(() => this.#print(`${line}\n`));
+    this.#writing.catch(() => {}); // told by `written`
+  }
+}

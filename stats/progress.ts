@@ -1,0 +1,76 @@
+/** How far a run is, live on a terminal's stderr; elsewhere nothing. */
+
+import cliProgress from "cli-progress";
+import process from "node:process";
+import { figure } from "./chart.ts";
+import { Latencies } from "./histogram.ts";
+
+const REDRAWS_PER_SECOND = 4;
+const BAR_WIDTH = 24;
+
+/** What is used of cli-progress, which comes without types. */
+interface Bar {
+  start(total: number, value: number, payload: Payload): void;
+  update(value: number, payload: Payload): void;
+  stop(): void;
+}
+
+interface Payload {
+  readonly left: string;
+  readonly now: string;
+}
+
+export class Progress {
+  readonly #bar: Bar | undefined;
+  readonly #total: number;
+  readonly #seconds: number | undefined;
+  readonly #recent = new Latencies();
+  #count = 0;
+  #at = 0;
+
+  /** For a run of so many milliseconds, or of so many messages; whichever is known. */
+  constructor(duration: number | undefined, messages: number | undefined) {
+    this.#seconds = duration === undefined ? undefined : duration / 1000;
+    this.#total = this.#seconds ?? messages ?? 1;
+    if (!Deno.stderr.isTerminal()) return;
+    const bar: Bar = new cliProgress.SingleBar({
+      format: "[{bar}] {left}{now}",
+      stream: process.stderr,
+      fps: REDRAWS_PER_SECOND,
+      barsize: BAR_WIDTH,
+      barCompleteChar: "#",
+      barIncompleteChar: ".",
+      clearOnComplete: true,
+    });
+    bar.start(this.#total, 0, { left: "", now: "connecting" });
+    this.#bar = bar;
+  }
+
+  warmup(): void {
+    this.#bar?.update(0, { left: "", now: "warming up" });
+  }
+
+  /** Latencies that were measured, in milliseconds. */
+  record(latencies: Float64Array): void {
+    if (this.#bar === undefined) return;
+    this.#count += latencies.length;
+    for (const ms of latencies) this.#recent.record(ms);
+  }
+
+  /** So many seconds after the start. */
+  update(seconds: number): void {
+    if (this.#bar === undefined) return;
+    const rate = this.#recent.count / Math.max(seconds - this.#at, 0.001);
+    const done = this.#seconds === undefined ? this.#count : Math.min(seconds, this.#total);
+    const left = done === 0 ? "" : `${Math.ceil(seconds * (this.#total - done) / done)} s left, `;
+    const p99 = figure(this.#recent.at(0.99));
+    this.#bar.update(done, { left, now: `${rate.toFixed(0)} messages/s, p99 ${p99} ms` });
+    this.#recent.reset();
+    this.#at = seconds;
+  }
+
+  /** Takes the bar away. */
+  end(): void {
+    this.#bar?.stop();
+  }
+}

@@ -1,0 +1,109 @@
+/** What happened when: a run of any length in the memory of some hundred intervals. */
+
+import { Latencies } from "./histogram.ts";
+import type { Second } from "./result.ts";
+
+/** When there are as many intervals as this, each two of them become one: it takes some 2 MB, and a plot no more. */
+const MOST = 120;
+
+/** One interval that is over. Times are seconds since the start of the measurement. */
+export interface Interval {
+  readonly from: number;
+  readonly to: number;
+  readonly errors: number;
+  /** The latencies, as `Latencies.encoded` writes them. */
+  readonly encoded: string;
+  readonly messages: number;
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
+export class Timeline {
+  #intervals: Interval[] = [];
+  #seconds = 1;
+  #from = 0;
+  #errors = 0;
+  readonly #current = new Latencies();
+  readonly #all = new Latencies();
+
+  /** All latencies so far, but for those of the interval that is not over. */
+  get all(): Latencies {
+    return this.#all;
+  }
+
+  record(ms: number): void {
+    this.#current.record(ms);
+  }
+
+  error(n: number): void {
+    this.#errors += n;
+  }
+
+  /** To be called often, with the seconds since the start: closes the present interval when its time is over. */
+  advance(now: number): void {
+    while (now >= this.#from + this.#seconds) this.#close(this.#from + this.#seconds);
+  }
+
+  /** Closes the last interval, however short. */
+  finish(now: number): void {
+    this.advance(now);
+    if (now > this.#from) this.#close(now);
+  }
+
+  /** All that are closed. */
+  get intervals(): readonly Interval[] {
+    return this.#intervals;
+  }
+
+  /** The same, as the reports want them; `size` is the bytes of a message. */
+  seconds(size: number): Second[] {
+    return this.#intervals.map(({ from, to, messages, errors, p50, p99, max }) => ({
+      at_seconds: to,
+      messages_per_second: messages / (to - from),
+      bytes_per_second: messages * size / (to - from),
+      p50_ms: p50,
+      p99_ms: p99,
+      max_ms: max,
+      errors,
+    }));
+  }
+
+  #close(to: number): void {
+    this.#intervals.push(interval(this.#from, to, this.#errors, this.#current));
+    this.#all.add(this.#current);
+    this.#from = to;
+    this.#errors = 0;
+    this.#current.reset();
+    // Only after an even number, so that no interval is left over.
+    if (this.#intervals.length >= MOST) this.#merge();
+  }
+
+  #merge(): void {
+    const merged: Interval[] = [];
+    const both = new Latencies();
+    for (let i = 0; i + 1 < this.#intervals.length; i += 2) {
+      const a = this.#intervals[i]!;
+      const b = this.#intervals[i + 1]!;
+      both.reset();
+      both.addEncoded(a.encoded);
+      both.addEncoded(b.encoded);
+      merged.push(interval(a.from, b.to, a.errors + b.errors, both));
+    }
+    this.#intervals = merged;
+    this.#seconds *= 2;
+  }
+}
+
+function interval(from: number, to: number, errors: number, latencies: Latencies): Interval {
+  return {
+    from,
+    to,
+    errors,
+    encoded: latencies.encoded(),
+    messages: latencies.count,
+    p50: latencies.at(0.5),
+    p99: latencies.at(0.99),
+    max: latencies.maxMs,
+  };
+}

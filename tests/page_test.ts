@@ -1,0 +1,189 @@
+/** The report's page, opened in a real browser, and read as text. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { page } from "../stats/page.ts";
+import type { Result, Second } from "../stats/result.ts";
+import { Browser, FRAMES } from "./browser.ts";
+import { has, noise } from "./helpers.ts";
+
+const ignore = !has("chromium");
+
+/** A run of so many seconds with a slow moment in its middle; `slower` makes another one of it. */
+function result(seconds: number, slower = 1): Result {
+  const random = noise(seconds * 2, 7);
+  const timeline = Array.from({ length: seconds }, (_, i): Second => {
+    const slow = slower * (i === seconds >> 1 ? 6 : 1 + random[2 * i]! / 1000);
+    const messages_per_second = Math.round(118_000 / slow + 20 * random[2 * i + 1]!);
+    return {
+      at_seconds: i + 1,
+      messages_per_second,
+      bytes_per_second: messages_per_second * 64,
+      p50_ms: 0.21 * slow,
+      p99_ms: 0.9 * slow,
+      max_ms: 4 * slow + random[i]! / 50,
+      errors: i === seconds >> 1 ? 3 : 0,
+    };
+  });
+  const messages = timeline.reduce((sum, { messages_per_second }) => sum + messages_per_second, 0);
+  const shares = Array.from({ length: 46 }, (_, i) => 1 - 10 ** (-i / 8));
+  const distribution = shares.map((share, i) =>
+    [share, slower * (0.1 + 0.05 * i + (i > 24 ? i - 24 : 0))] as const
+  );
+  const at = (share: number) => distribution.find(([reached]) => reached >= share)![1];
+  return {
+    version: "0.1.0",
+    target: "tcp://10.0.0.7:8890",
+    started: "2025-11-23T13:40:05.120Z",
+    duration_seconds: seconds,
+    options: {
+      connections: 64,
+      size_bytes: 64,
+      rate_per_second: null,
+      pipeline: 1,
+      verify: true,
+      workers: slower,
+    },
+    messages,
+    bytes: messages * 64,
+    messages_per_second: messages / seconds,
+    bytes_per_second: messages * 64 / seconds,
+    latency_ms: {
+      min: 0.05,
+      mean: 0.31 * slower,
+      p50: at(0.5),
+      p90: at(0.9),
+      p99: at(0.99),
+      p99_9: at(0.999),
+      max: slower * 25,
+    },
+    latency_distribution: [...distribution, [1, slower * 25]],
+    timeline,
+    errors: { timeout: 2, reset: 1 },
+    warnings: ["the client's own CPU was full (98 %): a faster machine may measure more"],
+  };
+}
+
+const NOTHING: Result = {
+  ...result(1),
+  duration_seconds: 0,
+  messages: 0,
+  bytes: 0,
+  messages_per_second: 0,
+  bytes_per_second: 0,
+  latency_ms: { min: null, mean: null, p50: null, p90: null, p99: null, p99_9: null, max: null },
+  latency_distribution: [],
+  timeline: [],
+  errors: { refused: 12 },
+  warnings: [],
+};
+
+/** What runs if it is not escaped: in text, in an attribute, in a script. */
+const ATTACK =
+  `"'><img src=x onerror="document.title='hacked'"></script><script>document.title='hacked'</script>\u202e<!--`;
+
+const HOSTILE = {
+  ...result(3),
+  version: ATTACK,
+  target: ATTACK,
+  started: ATTACK,
+  duration_seconds: ATTACK,
+  options: { [ATTACK]: ATTACK },
+  messages: ATTACK,
+  latency_ms: { ...result(3).latency_ms, p50: ATTACK },
+  latency_distribution: [[0, ATTACK], [ATTACK, 1], [0.5, 2], [1, 3]],
+  timeline: [{ ...result(1).timeline[0], at_seconds: ATTACK, p99_ms: ATTACK }, ...result(3).timeline],
+  errors: { [ATTACK]: ATTACK, timeout: 1 },
+  warnings: [ATTACK],
+} as unknown as Result;
+
+/** Each page, and how many plots it should have. */
+const PAGES: Readonly<Record<string, readonly [number, ...Result[]]>> = {
+  "one result": [4, result(30)],
+  "two results": [6, result(20, 1.4), { ...result(30), errors: {} }],
+  "one second": [4, result(1)],
+  "no message": [0, NOTHING],
+  "no message, compared": [6, result(10), NOTHING],
+  "hostile": [6, HOSTILE, result(3)],
+};
+
+Deno.test("the page reads in a browser, wide and narrow, light and dark", { ignore }, async () => {
+  await using browser = await Browser.start();
+  const shots = Deno.env.get("ECHO_SCREENSHOTS"); // a folder, to look at the pages oneself
+  for (const [name, [plots, ...results]] of Object.entries(PAGES)) {
+    const file = `${browser.folder}/page.html`;
+    await Deno.writeTextFile(file, page(results));
+    const grounds = new Set<string>();
+    for (const [width, scheme] of [[1280, "light"], [1280, "dark"], [400, "light"], [400, "dark"]] as const) {
+      const where = `${name}, ${width} px, ${scheme}`;
+      const look = await browser.show(file, width, scheme);
+      assertEquals(browser.complaints, [], where);
+      assertEquals(look.plots.length, plots, where);
+      assert(look.plots.every((colors) => colors > 20), `${where}: an empty plot in ${look.plots}`);
+      assert(look.overflow <= 0, `${where}: ${look.overflow} px wider than the window`);
+      assertEquals([look.scripts, look.images], [2, 0], where);
+      assert(look.title.startsWith("echo bench "), look.title);
+      grounds.add(look.ground);
+      if (shots !== undefined) {
+        const png = `${name.replaceAll(/\W+/g, "-")}-${width}-${scheme}.png`;
+        await Deno.writeFile(`${shots}/${png}`, await browser.screenshot());
+      }
+    }
+    assertEquals(grounds.size, 2, `${name}: light is as dark`);
+  }
+});
+
+Deno.test("what is pointed at is read below all plots over time", { ignore }, async () => {
+  await using browser = await Browser.start();
+  const file = `${browser.folder}/page.html`;
+  await Deno.writeTextFile(file, page([result(20, 2), result(30)]));
+  await browser.show(file, 1280, "light");
+  const box = `(() => {
+    const plot = document.querySelectorAll(".u-over")[1];
+    plot.scrollIntoView({ block: "center" });
+    const { x, y, width, height } = plot.getBoundingClientRect();
+    return { x: x + width * 2 / 3, y: y + height / 2 };
+  })()`;
+  const point = await browser.evaluate(box) as { x: number; y: number };
+  await browser.call("Input.dispatchMouseEvent", { type: "mouseMoved", ...point });
+  const legends = "[...document.querySelectorAll('.u-legend')].map((legend) => legend.textContent)";
+  const [distribution, p50, p99] = await browser.evaluate(`${FRAMES}.then(() => ${legends})`) as [
+    string,
+    string,
+    string,
+  ];
+  assertMatch(distribution, /^percentile–/);
+  assertMatch(p50, /^second20p50, old[\d.]+ msp50, new[\d.]+ ms$/);
+  assertMatch(p99, /^second20p99, old[\d.]+ msp99, new[\d.]+ ms$/);
+});
+
+Deno.test("a script that got into the page would not run", { ignore }, async () => {
+  await using browser = await Browser.start();
+  const file = `${browser.folder}/page.html`;
+  const attack =
+    "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title = 'hacked'\">";
+  await Deno.writeTextFile(file, page([result(3)]).replace("<h1>", () => `${attack}<h1>`));
+  const look = await browser.show(file, 1280, "light");
+  assertEquals([look.title, look.plots.length], ["echo bench tcp://10.0.0.7:8890", 4]);
+  assert(browser.complaints.length >= 2);
+  for (const complaint of browser.complaints) assertStringIncludes(complaint, "Content Security Policy");
+});
+
+Deno.test("nothing in a result becomes a tag or a script of the page", () => {
+  const text = page([HOSTILE, HOSTILE]);
+  assertEquals(text.match(/<script/g)?.length, 2);
+  assert(!/<img|\u202e/.test(text));
+  assertStringIncludes(text, "&lt;img src=x");
+  assertStringIncludes(text, "default-src &#39;none&#39;; script-src &#39;sha256-");
+});
+
+Deno.test("two results stand side by side, with their ratio", () => {
+  const text = page([result(20, 2), result(20)]);
+  assertStringIncludes(text, '<th scope="col">ratio</th>');
+  assert(/latency, p99<\/th>.*0\.50 better<\/td><\/tr>/.test(text));
+  assert(/messages per second<\/th>.*better<\/td><\/tr>/.test(text));
+  assert(/workers<\/th><td>2<\/td><td>1<\/td><td>differs<\/td>/.test(text));
+  assert(
+    !text.includes("NaN") || text.indexOf("NaN") > text.indexOf("var uPlot"),
+    "a figure is not a number",
+  );
+});

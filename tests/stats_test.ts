@@ -1,0 +1,124 @@
+import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
+import { HistogramLogReader } from "hdr-histogram-js";
+import { Messages, randomBlock } from "../net/messages.ts";
+import { chart } from "../stats/chart.ts";
+import { Latencies } from "../stats/histogram.ts";
+import { hlog } from "../stats/hlog.ts";
+import type { Result } from "../stats/result.ts";
+import { Timeline } from "../stats/timeline.ts";
+import { warnings } from "../stats/warnings.ts";
+
+Deno.test("the stream is the same for the same seed, differs between connections, and does not repeat soon", () => {
+  const block = randomBlock(7);
+  assertEquals(randomBlock(7, 64), block.subarray(0, 64));
+  assert(randomBlock(8, 64).some((byte, i) => byte !== block[i]));
+  const stream = new Messages(block, 0);
+  const other = new Messages(block, 1);
+  const start = stream.message(0, 64);
+  assert(other.matching(start, 64, 0) < 8);
+  for (let lap = 1; lap < 100; lap++) assert(stream.matching(start, 64, lap * (block.length / 2)) < 8);
+});
+
+Deno.test("a message that crosses the end of a lap is one piece, and is found right", () => {
+  const stream = new Messages(randomBlock(1), 3);
+  for (const size of [64, 1000, 1 << 20]) {
+    const offset = (1 << 19) - 10;
+    const message = stream.message(offset, size);
+    assertEquals(message.length, size);
+    assertEquals(stream.matching(message, size, offset), size);
+    message[size - 1]! ^= 1;
+    assertEquals(stream.matching(message, size, offset), size - 1);
+  }
+});
+
+Deno.test("a percentile needs enough latencies to say more than the greatest", () => {
+  const latencies = new Latencies();
+  assertEquals(latencies.summary().p50, null);
+  for (let i = 1; i <= 99; i++) latencies.record(i);
+  assertEquals([latencies.at(0.99), latencies.at(0.9) === null], [null, false]);
+  latencies.record(100);
+  assertAlmostEquals(latencies.at(0.99)!, 99, 0.1);
+  assertEquals(latencies.at(0.999), null);
+  const { min, mean, p50, max } = latencies.summary();
+  for (const [is, expected] of [[min, 1], [mean, 50.5], [p50, 50], [max, 100]]) {
+    assertAlmostEquals(is!, expected!, 0.1);
+  }
+});
+
+Deno.test("the distribution rises from the least to the greatest", () => {
+  const latencies = new Latencies();
+  for (let i = 1; i <= 10_000; i++) latencies.record(i / 10);
+  const points = latencies.distribution();
+  assertEquals([points[0]![0], points.at(-1)![0]], [0, 1]);
+  assert(points.every(([share, ms], i) => i === 0 || share > points[i - 1]![0] && ms >= points[i - 1]![1]));
+  const [, median] = points.find(([share]) => share === 0.5)!;
+  assertAlmostEquals(median, 500, 1);
+});
+
+Deno.test("a timeline of any length keeps every message in few intervals", () => {
+  const timeline = new Timeline();
+  const seconds = 1000;
+  for (let second = 0; second < seconds; second++) {
+    for (let i = 0; i < 3; i++) timeline.record(second + 1);
+    if (second % 100 === 0) timeline.error(2);
+    timeline.advance(second + 1);
+  }
+  timeline.finish(seconds + 0.5);
+  const { intervals } = timeline;
+  assert(intervals.length <= 120, `${intervals.length}`);
+  assertEquals(intervals.reduce((sum, { messages }) => sum + messages, 0), 3 * seconds);
+  assertEquals(intervals.reduce((sum, { errors }) => sum + errors, 0), 20);
+  assertEquals(timeline.all.count, 3 * seconds);
+  assert(intervals.every(({ from, to }, i) => from < to && from === (intervals[i - 1]?.to ?? 0)));
+  assertEquals(timeline.seconds(64).at(-1)!.at_seconds, seconds + 0.5);
+});
+
+Deno.test("the .hlog is read back by the library, and its intervals add up to the whole", () => {
+  const timeline = new Timeline();
+  for (let i = 1; i <= 500; i++) {
+    timeline.record(i);
+    timeline.advance(i / 100);
+  }
+  timeline.finish(5);
+  const log = hlog("a test", 1_700_000_000_000, timeline.intervals);
+  assert(!log.includes("\n\n"));
+  const reader = new HistogramLogReader(log);
+  let count = 0;
+  let max = 0;
+  for (let next = reader.nextIntervalHistogram(); next !== null; next = reader.nextIntervalHistogram()) {
+    count += next.totalCount;
+    max = Math.max(max, next.maxValue / 1e6);
+  }
+  assertEquals(count, 500);
+  assertAlmostEquals(max, 500, 0.5);
+  assertEquals(reader.startTimeSec, 1_700_000_000);
+});
+
+const CALM = { messages: 10_000, rate: null, messagesPerSecond: 1000, busy: 0.5, late: 0 };
+const LATENCY = { min: 1, mean: 1, p50: 1, p90: 1, p99: 1, p99_9: 1, max: 2 };
+
+Deno.test("each reason for distrust has its warning, and a calm run has none", () => {
+  assertEquals(warnings({ ...CALM, latency: LATENCY }), []);
+  const one = (circumstances: Partial<Parameters<typeof warnings>[0]>) =>
+    warnings({ ...CALM, latency: LATENCY, ...circumstances }).join("\n");
+  assertMatch(one({ busy: 0.97 }), /^the client's own CPU was full \(97 %/);
+  assertMatch(one({ rate: 1000, late: 0.2 }), /^20 % of the messages were sent more than 1 ms late/);
+  assertMatch(one({ rate: 2000 }), /^the rate asked for was not reached: 1000 of 2000/);
+  assertMatch(one({ latency: { ...LATENCY, p99_9: null } }), /^10000 messages are too few for p99.9/);
+  assertMatch(one({ latency: { ...LATENCY, max: 50 } }), /^outliers: the slowest message took 50 times p99/);
+});
+
+Deno.test("the chart's bands hold all messages, and two results share them", () => {
+  const result = (factor: number): Result => {
+    const latencies = new Latencies();
+    for (let i = 1; i <= 1000; i++) latencies.record(factor * i / 100);
+    return { latency_distribution: latencies.distribution() } as unknown as Result;
+  };
+  const rows = chart([result(1), result(2)]);
+  assertEquals(rows.length, 12);
+  for (const column of [0, 1]) {
+    const shares = rows.map((row) => [...row.matchAll(/([\d.]+) %/g)].map(([, n]) => Number(n))[column]!);
+    assertAlmostEquals(shares.reduce((sum, share) => sum + share, 0), 100, 1.5);
+  }
+  assertEquals(chart([{ latency_distribution: [] } as unknown as Result]), []);
+});
