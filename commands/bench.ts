@@ -34,7 +34,7 @@ const flags = {
     "rate",
     "N",
     count,
-    "send N messages/s by the clock, whatever comes back; latency counts from when each was due",
+    "send N messages/s by the clock; latency counts from when each was due",
   ),
   pipeline: optional("pipeline", "N", count, "keep N messages on their way on each connection (default 1)"),
   connectRate: toggle("connect-rate", "a new connection for each message"),
