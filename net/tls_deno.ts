@@ -55,6 +55,7 @@ export async function dial(
   signal.addEventListener("abort", abort, { once: true });
   try {
     const hostname = tls.serverName ?? host;
+    const begin = performance.now();
     const secure = await Deno.startTls(conn, {
       hostname,
       ...(tls.ca === undefined ? {} : { caCerts: [tls.ca] }),
@@ -64,6 +65,7 @@ export async function dial(
     return {
       stream: secure,
       details: [`TLS, ${alpn}; Deno 2.7 does not tell its version, cipher and certificate`],
+      handshakeMs: performance.now() - begin,
     };
   } catch (error) {
     throw failure("connect to", showAddress({ ...address, host }), handshakeFailure(error));

@@ -52,7 +52,9 @@ export async function dial(
     const stream = await reach(host, address.port, preamble, signal);
     const carrier = stream.release();
     const flow = flowOf(carrier);
+    const begin = performance.now();
     const socket = await secure(host, carrier, tls, signal);
+    const handshakeMs = performance.now() - begin;
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) throw new Failure("TLS: the other end showed no certificate");
     const { fingerprint } = tls;
@@ -60,7 +62,7 @@ export async function dial(
       socket.destroy();
       throw new Failure(`TLS: its certificate has another fingerprint: ${certificate.fingerprint256}`);
     }
-    return { stream: new SocketStream(socket, flow), details: details(socket, certificate) };
+    return { stream: new SocketStream(socket, flow), details: details(socket, certificate), handshakeMs };
   } catch (error) {
     if (!UNTRUSTED.includes(errno((error as Error).cause))) throw failure("connect to", where, error);
     const why = await doubt(host, address.port, tls, preamble, signal);
