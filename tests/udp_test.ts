@@ -308,8 +308,13 @@ Deno.test({
     for (const index of [0, 1]) {
       const port = free();
       const [program = "", ...args] = peers(port)[index]!;
-      const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" })
-        .spawn();
+      // Both fork a child for each datagram; timeout(1) hands its signal to all of them.
+      const child = new Deno.Command("timeout", {
+        args: ["30", program, ...args],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
       try {
         let result: RunResult;
         let tries = 0;
