@@ -2,7 +2,7 @@
 
 /** HAProxy in TCP mode with these `listen` sections; `port(name)` is the port of one. It connects from 127.0.0.9. */
 export async function haproxy(
-  sections: Readonly<Record<string, { bind?: string; server: string }>>,
+  sections: Readonly<Record<string, { bind?: string; server: string; more?: readonly string[] }>>,
 ): Promise<AsyncDisposable & { port(name: string): number }> {
   const ports = Object.fromEntries(
     Object.keys(sections).map((name) => {
@@ -14,12 +14,13 @@ export async function haproxy(
     "defaults",
     "  mode tcp",
     ...["connect", "client", "server", "check"].map((what) => `  timeout ${what} 10s`),
-    ...Object.entries(sections).flatMap(([name, { bind = "", server }]) => [
+    ...Object.entries(sections).flatMap(([name, { bind = "", server, more = [] }]) => [
       `listen ${name}`,
       `  bind ${bind.includes(":") ? `${bind}` : `127.0.0.1:${ports[name]} ${bind}`}`.replace(
         "PORT",
         `${ports[name]}`,
       ),
+      ...more.map((line) => `  ${line}`),
       `  server echo ${server} source 127.0.0.9`,
     ]),
   ];

@@ -225,8 +225,11 @@ Deno.test({
       v1: { server: `${echo} send-proxy` },
       v2: { server: `${echo} send-proxy-v2` },
       sum: { server: `${echo} send-proxy-v2 proxy-v2-options crc32c,unique-id` },
-      // Its own health checks: LOCAL.
-      local: { server: `${echo} check inter 200 send-proxy-v2 proxy-v2-options crc32c` },
+      // Its own health checks: LOCAL. They wait for an echo: a bare one is reset before it can be accepted.
+      local: {
+        server: `${echo} check inter 200 send-proxy-v2 proxy-v2-options crc32c`,
+        more: ["option tcp-check", "tcp-check send hello", "tcp-check expect string hello"],
+      },
       // As a chain of proxies: what it is told in one version it tells on in the other.
       in1: { bind: "accept-proxy", server: `${echo} send-proxy-v2 proxy-v2-options crc32c` },
       in2: { bind: "accept-proxy", server: `${echo} send-proxy` },
