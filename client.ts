@@ -2,11 +2,12 @@
 
 import { type Address, showAddress, type StreamAddress } from "./cli/address.ts";
 import { printable } from "./cli/escape.ts";
+import { output } from "./cli/output.ts";
 import { readLines } from "./cli/terminal.ts";
 import { showDuration, showSize } from "./cli/units.ts";
 import { Conversation, type Dialogue, type Source } from "./net/conversation.ts";
 import { DatagramConversation } from "./net/datagram_client.ts";
-import { Failure, OutputClosed, reason } from "./net/errors.ts";
+import { Failure, reason } from "./net/errors.ts";
 import { pause } from "./net/pause.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
 import { transport } from "./net/transport.ts";
@@ -44,7 +45,7 @@ export async function connect(
   const atTerminal = options.message === undefined && Deno.stdin.isTerminal();
   const reply: Uint8Array[] = [];
   const deliver = (bytes: Uint8Array) => {
-    if (!atTerminal) return writeAll(Deno.stdout, Deno.stdout.isTerminal() ? legible(bytes) : bytes);
+    if (!atTerminal) return output(Deno.stdout.isTerminal() ? legible(bytes) : bytes);
     reply.push(bytes.slice());
     return Promise.resolve();
   };
@@ -144,7 +145,7 @@ async function typed(
     }
     trips.push(ms);
     say(`${showDuration(ms)}  `);
-    await writeAll(Deno.stdout, replyLine(reply.splice(0)));
+    await output(replyLine(reply.splice(0)));
     return true;
   });
   await finish(conversation, say);
@@ -223,17 +224,5 @@ async function reach(
     }
     if (stop.aborted) throw new Failure(`cannot connect to ${where}: interrupted by ${stop.reason}`);
     if (!retrying) throw fault;
-  }
-}
-
-async function writeAll(
-  output: { write(bytes: Uint8Array): Promise<number> },
-  bytes: Uint8Array,
-): Promise<void> {
-  try {
-    for (let at = 0; at < bytes.length;) at += await output.write(bytes.subarray(at));
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosed();
-    throw new Failure(`cannot write to stdout: ${reason(error)}`);
   }
 }

@@ -7,14 +7,18 @@ import { UsageError } from "./units.ts";
 const encoder = new TextEncoder();
 
 /** Writes all of it to stdout. Throws OutputClosed when nobody reads it any more, Failure when it cannot be written. */
-export async function print(text: string): Promise<void> {
-  const bytes = encoder.encode(text);
+export async function output(bytes: Uint8Array): Promise<void> {
   try {
     for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosed();
     throw new Failure(`cannot write to stdout: ${reason(error)}`);
   }
+}
+
+/** The same for text. */
+export function print(text: string): Promise<void> {
+  return output(encoder.encode(text));
 }
 
 /** Throws UsageError unless a file can be written there. One that is there already is left as it is. */
