@@ -5,7 +5,7 @@ import { type Address, showAddress } from "./cli/address.ts";
 import { checkWritable, print, readResult, writeFile } from "./cli/output.ts";
 import { type Fared, runCrew, shares } from "./load/crew.ts";
 import type { PacePlan } from "./load/pace.ts";
-import type { Plan } from "./load/plan.ts";
+import { type Plan, REPORT_MS } from "./load/plan.ts";
 import type { DialOptions } from "./net/stream.ts";
 import { hlog } from "./stats/hlog.ts";
 import { Progress } from "./stats/progress.ts";
@@ -47,8 +47,6 @@ export interface Target {
   readonly version: string;
 }
 
-const TICK_MS = 250;
-
 /**
  * Runs it and prints the report. Returns whether all came back right. Throws UsageError when a file cannot be read
  * or written, before anything is opened; Failure when the first connections cannot be made.
@@ -64,22 +62,16 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
   let begin = Infinity;
   let cpu = process.cpuUsage();
   const seconds = () => (performance.now() - begin) / 1000;
-  const tick = () => {
-    if (performance.now() < begin) return progress.warmup();
-    timeline.advance(seconds());
-    progress.update(seconds());
-  };
-  let ticker: ReturnType<typeof setInterval> | undefined;
   let measuring: ReturnType<typeof setTimeout> | undefined;
   let fared: Fared;
   try {
     fared = await runCrew(shares(plan(options), options.workers), stop, () => {
       begin = performance.now() + options.warmup;
       started = Date.now() + options.warmup;
-      ticker = setInterval(tick, TICK_MS);
+      progress.begin(seconds);
       measuring = setTimeout(() => cpu = process.cpuUsage(), options.warmup);
     }, (news) => {
-      timeline.advance(seconds());
+      timeline.advance(seconds() - REPORT_MS / 2000); // the middle of what it reports of
       for (let i = 0; i < news.latencies.length; i++) timeline.record(news.latencies[i]!);
       progress.record(news.latencies);
       for (const { kind, n, text } of news.errors) {
@@ -89,7 +81,6 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
       }
     });
   } finally {
-    clearInterval(ticker);
     clearTimeout(measuring);
     progress.end();
   }

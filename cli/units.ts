@@ -24,6 +24,11 @@ export function duration(text: string): number {
   return ms;
 }
 
+/** The same, or `0` for none. */
+export function durationOrNone(text: string): number {
+  return text === "0" ? 0 : duration(text);
+}
+
 /** `64`, `64k`, `1M` (k = 1024). Returns bytes. */
 export function size(text: string): number {
   const bytes = scaled(text, SIZES, 1);

@@ -5,7 +5,7 @@ import { bench, type BenchShape } from "../bench.ts";
 import type { Scheme } from "../cli/address.ts";
 import { type Command, type Flags, lettered, option, optional, type Options, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, duration, size, UsageError } from "../cli/units.ts";
+import { count, duration, durationOrNone, size, UsageError } from "../cli/units.ts";
 import {
   ADDRESS,
   dialFlags,
@@ -38,7 +38,12 @@ const flags = {
   ),
   pipeline: optional("pipeline", "N", count, "keep N messages on their way on each connection (default 1)"),
   connectRate: toggle("connect-rate", "a new connection for each message"),
-  warmup: optional("warmup", "D", duration, "not measured (default 1s, a tenth of a short -d, none with -n)"),
+  warmup: optional(
+    "warmup",
+    "D",
+    durationOrNone,
+    "not measured (default 1s, a tenth of a short -d, none with -n)",
+  ),
   workers: option("workers", "N", count, "1", "threads, each with its share of the connections and the rate"),
   timeout: option("timeout", "D", duration, "5s", "for connecting, and for each reply"),
   seed: option("seed", "N", count, "1", "of the random bytes that are sent"),

@@ -18,16 +18,16 @@ export interface Punctuality {
 /**
  * Calls `due(i)` when connection `i` of `n` has a message to send: message m of all is due at `begin + m *
  * interval` ms, on connection m % n. Between messages that are near each other it takes all of one core. Until
- * `stop` aborts or performance.now() is past `end`.
+ * `stop` aborts, which closes the turner, or performance.now() is past `end`.
  */
 export function keepTime(
   { begin, interval, end }: { begin: number; interval: number; end: number },
   n: number,
   due: (i: number, now: number) => void,
+  turner: Turner,
   stop: AbortSignal,
 ): Punctuality {
   const punctuality = { ticks: 0, late: 0 };
-  const turner = new Turner();
   stop.addEventListener("abort", () => turner.close(), { once: true });
   let m = 0;
   const tick = () => {
@@ -54,20 +54,36 @@ export function keepTime(
 
 /**
  * Turns the event loop without a pause. A chain of setImmediate does so too, and is deaf: tokio then looks for
- * what arrived only every 61st turn, some 50 us late. A datagram to oneself, awaited before it is sent, makes
- * each turn look.
+ * what arrived only every 61st turn, some 50 us late. A byte to oneself, awaited, makes each turn look.
  */
-class Turner {
-  readonly #socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  readonly #buffer = new Uint8Array(1);
-  readonly #datagram = new Uint8Array(1);
+export class Turner {
+  readonly #out: Deno.TcpConn;
+  readonly #back: Deno.TcpConn;
+  readonly #byte = new Uint8Array(1);
   #closed = false;
+
+  private constructor(out: Deno.TcpConn, back: Deno.TcpConn) {
+    this.#out = out;
+    this.#back = back;
+    out.setNoDelay(true);
+  }
+
+  /** Owns a connection within this process. It takes half the time that a datagram to oneself does, and less memory. */
+  static async open(): Promise<Turner> {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const out = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+    for (;;) {
+      const back = await listener.accept();
+      if (back.remoteAddr.port === out.localAddr.port) return new Turner(out, back);
+      back.close(); // somebody else on this machine was faster
+    }
+  }
 
   /** Resolves in the next turn. */
   async next(): Promise<void> {
-    const received = this.#socket.receive(this.#buffer);
+    const received = this.#back.read(this.#byte);
     try {
-      await this.#socket.send(this.#datagram, this.#socket.addr);
+      await this.#out.write(this.#byte);
       await received;
     } catch (error) {
       if (!this.#closed) throw error;
@@ -76,6 +92,7 @@ class Turner {
 
   close(): void {
     this.#closed = true;
-    this.#socket.close();
+    this.#out.close();
+    this.#back.close();
   }
 }

@@ -3,7 +3,7 @@
 import { randomBlock } from "../net/messages.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type Run } from "./caller.ts";
-import { keepTime, type Punctuality } from "./clock.ts";
+import { keepTime, type Punctuality, Turner } from "./clock.ts";
 import type { Kind } from "./line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
@@ -26,6 +26,8 @@ export class Load implements Run {
   readonly #callers: Caller[];
   readonly #over = Promise.withResolvers<void>();
   readonly #stopped = new AbortController();
+  /** Where messages are sent by the clock. */
+  #turner: Turner | undefined;
   left: number;
   /** Of performance.now(): the measurement goes from here to there. */
   begin = Infinity;
@@ -48,6 +50,7 @@ export class Load implements Run {
 
   /** Makes the connections, unless each message has its own. Throws Failure if one of them fails. */
   async connect(): Promise<void> {
+    if (this.plan.pace.kind === "open") this.#turner = await Turner.open();
     if (this.plan.messagesPerConnection === 1) return;
     for (let i = 0; i < this.#callers.length; i += DIALS) {
       await Promise.all(this.#callers.slice(i, i + DIALS).map((caller) => caller.connect()));
@@ -56,28 +59,30 @@ export class Load implements Run {
 
   /** Runs until all is sent and is back or given up. When `stop` aborts, what is on its way is left alone. */
   async run(stop: AbortSignal): Promise<void> {
+    const { pace, connections } = this.plan;
     const start = performance.now();
     this.begin = start + this.plan.warmup;
-    const { pace, connections } = this.plan;
     const interval = pace.kind === "open" ? 1000 / pace.perSecond : 0;
     this.end = this.begin + this.plan.duration;
-    if (pace.kind === "open") this.end = Math.min(this.end, start + (this.plan.messages - 0.5) * interval);
+    if (pace.kind === "open") this.end = Math.min(this.end, start + this.plan.messages * interval);
+    const lastDue = this.end - interval / 2; // the first one is due at the start, so none is at the end
     this.lastAt = this.begin;
     const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     const end = () => this.#over.resolve();
     stop.addEventListener("abort", end, { once: true });
     if (stop.aborted) end();
-    if (pace.kind === "open") {
+    if (this.#turner !== undefined) {
       this.#callers.forEach((caller, i) =>
-        caller.run(open(start + i * interval, interval * connections, this.end))
+        caller.run(open(start + i * interval, interval * connections, lastDue))
       );
       this.punctuality = keepTime(
-        { begin: start, interval, end: this.end },
+        { begin: start, interval, end: lastDue },
         connections,
         (i, now) => this.#callers[i]!.pump(now),
+        this.#turner,
         this.#stopped.signal,
       );
-    } else {
+    } else if (pace.kind === "closed") {
       this.#callers.forEach((caller) => caller.run(closed(pace.pipeline)));
     }
     await this.#over.promise;

@@ -4,7 +4,7 @@
 import { Failure } from "../net/errors.ts";
 import type { Kind } from "./line.ts";
 import { Load } from "./load.ts";
-import type { Plan } from "./plan.ts";
+import { type Plan, REPORT_MS } from "./plan.ts";
 
 /** What a worker is told: its plan, then to begin once all are connected, at last perhaps to stop. */
 export type Order = { readonly plan: Plan } | "go" | "stop";
@@ -25,9 +25,8 @@ export type News =
   /** See Load.took; how many times the clock ticked and was late (load/clock.ts). */
   | { readonly type: "done"; readonly ms: number; readonly ticks: number; readonly late: number };
 
-const REPORT_MS = 250;
-/** How many latencies wait for the next report at most. */
-const LATENCIES = 1 << 14;
+/** How many latencies wait for the next report at most: more than one thread makes in that time. */
+const LATENCIES = 1 << 16;
 
 const stop = new AbortController();
 let go = () => {};
@@ -66,9 +65,19 @@ async function work(plan: Plan): Promise<void> {
   }
   post({ type: "ready" });
   await mayGo;
-  const reporter = setInterval(report, REPORT_MS);
-  await load.run(stop.signal);
-  clearInterval(reporter);
+  const running = load.run(stop.signal);
+  let reporter: ReturnType<typeof setTimeout> | undefined;
+  // By the clock of the measurement, so that a whole number of reports makes a second of the timeline.
+  const schedule = () => {
+    const sinceReport = (performance.now() - load.begin) % REPORT_MS;
+    reporter = setTimeout(() => {
+      report();
+      schedule();
+    }, REPORT_MS - sinceReport);
+  };
+  schedule();
+  await running;
+  clearTimeout(reporter);
   report();
   post({ type: "done", ms: load.took(stop.signal.aborted), ...load.punctuality });
 }

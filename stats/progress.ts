@@ -25,6 +25,7 @@ export class Progress {
   readonly #total: number;
   readonly #seconds: number | undefined;
   readonly #recent = new Latencies();
+  #timer: ReturnType<typeof setInterval> | undefined;
   #count = 0;
   #at = 0;
 
@@ -46,8 +47,11 @@ export class Progress {
     this.#bar = bar;
   }
 
-  warmup(): void {
-    this.#bar?.update(0, { left: "", now: "warming up" });
+  /** All are connected. `seconds` tells how long the measurement lasts by now; less than 0 in the warm-up. */
+  begin(seconds: () => number): void {
+    if (this.#bar !== undefined) {
+      this.#timer = setInterval(() => this.#redraw(seconds()), 1000 / REDRAWS_PER_SECOND);
+    }
   }
 
   /** Latencies that were measured, in milliseconds. */
@@ -57,20 +61,20 @@ export class Progress {
     for (const ms of latencies) this.#recent.record(ms);
   }
 
-  /** So many seconds after the start. */
-  update(seconds: number): void {
-    if (this.#bar === undefined) return;
+  /** Takes the bar away. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#bar?.stop();
+  }
+
+  #redraw(seconds: number): void {
+    if (seconds < 0) return this.#bar?.update(0, { left: "", now: "warming up" });
     const rate = this.#recent.count / Math.max(seconds - this.#at, 0.001);
     const done = this.#seconds === undefined ? this.#count : Math.min(seconds, this.#total);
     const left = done === 0 ? "" : `${Math.ceil(seconds * (this.#total - done) / done)} s left, `;
     const p99 = figure(this.#recent.at(0.99));
-    this.#bar.update(done, { left, now: `${rate.toFixed(0)} messages/s, p99 ${p99} ms` });
+    this.#bar?.update(done, { left, now: `${rate.toFixed(0)} messages/s, p99 ${p99} ms` });
     this.#recent.reset();
     this.#at = seconds;
-  }
-
-  /** Takes the bar away. */
-  end(): void {
-    this.#bar?.stop();
   }
 }

@@ -40,15 +40,20 @@ export class Timeline {
     this.#errors += n;
   }
 
-  /** To be called often, with the seconds since the start: closes the present interval when its time is over. */
+  /** What is recorded from now on was measured `now` seconds after the start: closes the intervals before it. */
   advance(now: number): void {
     while (now >= this.#from + this.#seconds) this.#close(this.#from + this.#seconds);
   }
 
-  /** Closes the last interval, however short. */
+  /** Closes the last interval, which may be half as long again; what is left over belongs to the one before. */
   finish(now: number): void {
-    this.advance(now);
-    if (now > this.#from) this.#close(now);
+    while (now >= this.#from + 1.5 * this.#seconds) this.#close(this.#from + this.#seconds);
+    const last = this.#intervals.at(-1);
+    if (last === undefined || now >= this.#from + this.#seconds / 2) return this.#close(now);
+    this.#all.add(this.#current);
+    this.#current.addEncoded(last.encoded);
+    const to = Math.max(last.to, now);
+    this.#intervals.splice(-1, 1, interval(last.from, to, last.errors + this.#errors, this.#current));
   }
 
   /** All that are closed. */

@@ -198,7 +198,7 @@ Deno.test("bench --rate shows a server that stops; the closed loop alone would n
   const STOP_MS = 500;
   await using server = await ServerProcess.start();
   // Both at once, so that both meet the same stop. Of 3 s, 0.5 s are a sixth: p99 is well inside them.
-  const open = bench(`:${server.port}`, "-c", "4", "-d", "3s", "--warmup", "1ms", "--rate", "500");
+  const open = bench(`:${server.port}`, "-c", "4", "-d", "3s", "--warmup", "0", "--rate", "500");
   const closed = bench(`:${server.port}`, "-d", "3s", "--warmup", "1ms");
   for (const client of [1, 2, 3, 4, 5]) await server.log.with(`"event":"message","client":${client},`);
   server.kill("SIGSTOP");

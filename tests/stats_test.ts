@@ -73,6 +73,25 @@ Deno.test("a timeline of any length keeps every message in few intervals", () =>
   assertEquals(timeline.seconds(64).at(-1)!.at_seconds, seconds + 0.5);
 });
 
+Deno.test("what is reported after the end counts, and no interval is too short for a rate", () => {
+  for (const end of [2, 2.001, 1.9]) {
+    const timeline = new Timeline();
+    for (let i = 0; i < 1000; i++) timeline.record(1);
+    timeline.advance(1);
+    for (let i = 0; i < 900; i++) timeline.record(2);
+    timeline.advance(2.1); // a slow report of one thread
+    for (let i = 0; i < 100; i++) timeline.record(3);
+    timeline.error(1);
+    timeline.finish(end);
+    assertEquals(timeline.intervals.map(({ messages, errors }) => [messages, errors]), [[1000, 0], [
+      1000,
+      1,
+    ]]);
+    assertEquals([timeline.all.count, timeline.all.maxMs], [2000, timeline.intervals[1]!.max]);
+    assert(timeline.seconds(64).every(({ messages_per_second: n }) => Math.abs(n - 1000) <= 1), `${end}`);
+  }
+});
+
 Deno.test("the .hlog is read back by the library, and its intervals add up to the whole", () => {
   const timeline = new Timeline();
   for (let i = 1; i <= 500; i++) {
