@@ -3,7 +3,7 @@
 import { Latencies } from "./histogram.ts";
 import type { Second } from "./result.ts";
 
-/** When there are as many intervals as this, each two of them become one: it takes some 2 MB, and a plot no more. */
+/** From so many intervals on, two of the oldest become one for each new one: it takes some 2 MB, and a plot no more. */
 const MOST = 120;
 
 /** One interval that is over. Times are seconds since the start of the measurement. */
@@ -20,12 +20,13 @@ export interface Interval {
 }
 
 export class Timeline {
-  #intervals: Interval[] = [];
+  readonly #intervals: Interval[] = [];
   #seconds = 1;
   #from = 0;
   #errors = 0;
   readonly #current = new Latencies();
   readonly #all = new Latencies();
+  readonly #both = new Latencies();
 
   /** All latencies so far, but for those of the interval that is not over. */
   get all(): Latencies {
@@ -80,23 +81,22 @@ export class Timeline {
     this.#from = to;
     this.#errors = 0;
     this.#current.reset();
-    // Only after an even number, so that no interval is left over.
-    if (this.#intervals.length >= MOST) this.#merge();
+    if (this.#intervals.length >= MOST) this.#mergeTwo();
   }
 
-  #merge(): void {
-    const merged: Interval[] = [];
-    const both = new Latencies();
-    for (let i = 0; i + 1 < this.#intervals.length; i += 2) {
-      const a = this.#intervals[i]!;
-      const b = this.#intervals[i + 1]!;
-      both.reset();
-      both.addEncoded(a.encoded);
-      both.addEncoded(b.encoded);
-      merged.push(interval(a.from, b.to, a.errors + b.errors, both));
+  /** The oldest two that are shorter than what an interval now lasts; all at once would take much more memory. */
+  #mergeTwo(): void {
+    let i = this.#intervals.findIndex(({ from, to }) => to - from < this.#seconds);
+    if (i < 0) {
+      this.#seconds *= 2;
+      i = 0;
     }
-    this.#intervals = merged;
-    this.#seconds *= 2;
+    const [a, b] = this.#intervals.slice(i, i + 2) as [Interval, Interval];
+    const both = this.#both;
+    both.reset();
+    both.addEncoded(a.encoded);
+    both.addEncoded(b.encoded);
+    this.#intervals.splice(i, 2, interval(a.from, b.to, a.errors + b.errors, both));
   }
 }
 

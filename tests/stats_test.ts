@@ -92,6 +92,16 @@ Deno.test("what is reported after the end counts, and no interval is too short f
   }
 });
 
+Deno.test("the memory of an hour's run is that of its first minute, to 10 MB", async () => {
+  const script = new URL("./hour.ts", import.meta.url).pathname;
+  const args = ["run", "--no-prompt", "--v8-flags=--max-semi-space-size=2", script];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  const { count, grown } = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(count, 36_000_000);
+  assert(grown < 10e6, `${grown} bytes`);
+});
+
 Deno.test("the .hlog is read back by the library, and its intervals add up to the whole", () => {
   const timeline = new Timeline();
   for (let i = 1; i <= 500; i++) {
