@@ -5,7 +5,7 @@ import { type Address, showAddress } from "./cli/address.ts";
 import { checkWritable, print, readResult, writeFile } from "./cli/output.ts";
 import { type Fared, runCrew, shares } from "./load/crew.ts";
 import type { PacePlan } from "./load/pace.ts";
-import { type Plan, REPORT_MS } from "./load/plan.ts";
+import type { Plan } from "./load/plan.ts";
 import type { DialOptions } from "./net/stream.ts";
 import { hlog } from "./stats/hlog.ts";
 import { Progress } from "./stats/progress.ts";
@@ -71,7 +71,7 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
       progress.begin(seconds);
       measuring = setTimeout(() => cpu = process.cpuUsage(), options.warmup);
     }, (news) => {
-      timeline.advance(seconds() - REPORT_MS / 2000); // the middle of what it reports of
+      timeline.advance(news.at / 1000);
       for (let i = 0; i < news.latencies.length; i++) timeline.record(news.latencies[i]!);
       progress.record(news.latencies);
       for (const { kind, n, text } of news.errors) {

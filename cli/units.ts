@@ -24,9 +24,9 @@ export function duration(text: string): number {
   return ms;
 }
 
-/** The same, or `0` for none. */
+/** The same, or 0 for none. */
 export function durationOrNone(text: string): number {
-  return text === "0" ? 0 : duration(text);
+  return scaled(text, DURATIONS, 1000) === 0 ? 0 : duration(text);
 }
 
 /** `64`, `64k`, `1M` (k = 1024). Returns bytes. */

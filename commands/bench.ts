@@ -42,7 +42,7 @@ const flags = {
     "warmup",
     "D",
     durationOrNone,
-    "not measured (default 1s, a tenth of a short -d, none with -n)",
+    "not measured; 0: none (default 1s, a tenth of a short -d, none with -n)",
   ),
   workers: option("workers", "N", count, "1", "threads, each with its share of the connections and the rate"),
   timeout: option("timeout", "D", duration, "5s", "for connecting, and for each reply"),
@@ -112,7 +112,7 @@ function shapeOf(options: Options<typeof flags>, scheme: Scheme): BenchShape {
     size: messageSize(options.size, scheme),
     pace: rate === undefined
       ? { kind: "closed", pipeline: pipeline ?? 1 }
-      : { kind: "open", perSecond: rate },
+      : { kind: "open", perSecond: rate, phase: 0 },
     warmup: options.warmup ?? warmup,
   };
 }

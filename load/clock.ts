@@ -81,10 +81,9 @@ export class Turner {
 
   /** Resolves in the next turn. */
   async next(): Promise<void> {
-    const received = this.#back.read(this.#byte);
     try {
       await this.#out.write(this.#byte);
-      await received;
+      await this.#back.read(this.#byte);
     } catch (error) {
       if (!this.#closed) throw error;
     }

@@ -12,19 +12,27 @@ export interface Fared {
   readonly late: number;
 }
 
-/** Divides a plan over `n` workers, as evenly as it goes; a worker without a connection or a message is left out. */
+/**
+ * Divides a plan over `n` workers, as evenly as whole connections go; a worker without a connection or a message
+ * is left out. With a rate, they begin one interval after another.
+ */
 export function shares(plan: Plan, n: number): Plan[] {
-  const part = (whole: number, i: number) => Math.floor(whole * (i + 1) / n) - Math.floor(whole * i / n);
+  const { pace } = plan;
   const plans = Array.from({ length: n }, (_, i): Plan => {
-    const connections = part(plan.connections, i);
-    const { pace } = plan;
+    const first = Math.floor(plan.connections * i / n);
+    const next = Math.floor(plan.connections * (i + 1) / n);
+    const upTo = (connection: number) => Math.floor(plan.messages * connection / plan.connections);
     return {
       ...plan,
-      connections,
-      first: plan.first + Math.floor(plan.connections * i / n),
-      messages: Number.isFinite(plan.messages) ? part(plan.messages, i) : plan.messages,
+      connections: next - first,
+      first: plan.first + first,
+      messages: Number.isFinite(plan.messages) ? upTo(next) - upTo(first) : plan.messages,
       pace: pace.kind === "open"
-        ? { ...pace, perSecond: pace.perSecond * connections / plan.connections }
+        ? {
+          ...pace,
+          perSecond: pace.perSecond * (next - first) / plan.connections,
+          phase: 1000 * i / pace.perSecond,
+        }
         : pace,
     };
   });

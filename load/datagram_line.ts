@@ -13,7 +13,7 @@ import { fault, type Line, type Owner } from "./line.ts";
 const REMEMBERED = 1 << 16;
 /** With how many of those on their way one is compared that is like none. */
 const SUSPECTS = 64;
-const LARGEST_DATAGRAM = 65_535;
+const RECEIVE_SIZE = 65_535;
 const HEAD = 6;
 
 interface Entry {
@@ -29,7 +29,7 @@ export class DatagramLine implements Line {
   readonly #to: Deno.NetAddr;
   readonly #messages: Messages;
   readonly #size: number;
-  readonly #buffer = new Uint8Array(LARGEST_DATAGRAM);
+  readonly #buffer = new Uint8Array(RECEIVE_SIZE);
   /** Message `k` at `k % REMEMBERED`. */
   readonly #entries: Entry[] = [];
   /** Those same, by their first bytes: more than one where messages are short. */

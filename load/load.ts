@@ -16,6 +16,8 @@ export interface Record {
 
 /** How often replies that do not come are looked for. */
 const SWEEP_MS = 20;
+/** The share of an interval by which sums of times may be off. */
+const ROUNDING = 1e-6;
 /** So many connections are made at once: fewer than any listener's backlog. */
 const DIALS = 100;
 
@@ -59,36 +61,39 @@ export class Load implements Run {
 
   /** Runs until all is sent and is back or given up. When `stop` aborts, what is on its way is left alone. */
   async run(stop: AbortSignal): Promise<void> {
-    const { pace, connections } = this.plan;
+    const { pace, warmup, duration } = this.plan;
     const start = performance.now();
-    this.begin = start + this.plan.warmup;
-    const interval = pace.kind === "open" ? 1000 / pace.perSecond : 0;
-    this.end = this.begin + this.plan.duration;
-    if (pace.kind === "open") this.end = Math.min(this.end, start + this.plan.messages * interval);
-    const lastDue = this.end - interval / 2; // the first one is due at the start, so none is at the end
+    this.begin = start + warmup;
+    this.end = this.begin + duration;
     this.lastAt = this.begin;
     const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     const end = () => this.#over.resolve();
     stop.addEventListener("abort", end, { once: true });
     if (stop.aborted) end();
-    if (this.#turner !== undefined) {
-      this.#callers.forEach((caller, i) =>
-        caller.run(open(start + i * interval, interval * connections, lastDue))
-      );
-      this.punctuality = keepTime(
-        { begin: start, interval, end: lastDue },
-        connections,
-        (i, now) => this.#callers[i]!.pump(now),
-        this.#turner,
-        this.#stopped.signal,
-      );
-    } else if (pace.kind === "closed") {
-      this.#callers.forEach((caller) => caller.run(closed(pace.pipeline)));
-    }
+    if (pace.kind === "open") this.#sendByClock(1000 / pace.perSecond, start + pace.phase);
+    else this.#callers.forEach((caller) => caller.run(closed(pace.pipeline)));
     await this.#over.promise;
     this.#stopped.abort();
     clearInterval(sweeper);
     for (const caller of this.#callers) caller.close();
+  }
+
+  /** The first message is due at `first`, then one each `interval` ms, on each connection in turn. */
+  #sendByClock(interval: number, first: number): void {
+    const { connections, messages } = this.plan;
+    this.end = Math.min(this.end, first + messages * interval);
+    const due = Math.ceil((this.end - first) / interval - ROUNDING);
+    const lastDue = first + (due - 0.5) * interval;
+    this.#callers.forEach((caller, i) =>
+      caller.run(open(first + i * interval, interval * connections, lastDue))
+    );
+    this.punctuality = keepTime(
+      { begin: first, interval, end: lastDue },
+      connections,
+      (i, now) => this.#callers[i]!.pump(now),
+      this.#turner!,
+      this.#stopped.signal,
+    );
   }
 
   /**

@@ -3,7 +3,8 @@
 /** What a pace is made of; plain data, so that it can go to a worker. */
 export type PacePlan =
   | { readonly kind: "closed"; readonly pipeline: number }
-  | { readonly kind: "open"; readonly perSecond: number };
+  /** The first message goes `phase` ms after the start. */
+  | { readonly kind: "open"; readonly perSecond: number; readonly phase: number };
 
 /** The pace of one connection. Its messages are numbered from 0. Times are of performance.now(). */
 export interface Pace {

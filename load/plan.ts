@@ -3,9 +3,6 @@
 import type { Route } from "./open_line.ts";
 import type { PacePlan } from "./pace.ts";
 
-/** How often a worker reports what it measured. */
-export const REPORT_MS = 250;
-
 /** One worker's share of a run. Plain data: it is posted to the worker. Times are milliseconds. */
 export interface Plan {
   readonly route: Omit<Route, "window" | "turns">;

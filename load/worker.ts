@@ -4,7 +4,7 @@
 import { Failure } from "../net/errors.ts";
 import type { Kind } from "./line.ts";
 import { Load } from "./load.ts";
-import { type Plan, REPORT_MS } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
 /** What a worker is told: its plan, then to begin once all are connected, at last perhaps to stop. */
 export type Order = { readonly plan: Plan } | "go" | "stop";
@@ -12,6 +12,8 @@ export type Order = { readonly plan: Plan } | "go" | "stop";
 /** What was measured since the last report. */
 export interface Report {
   readonly type: "report";
+  /** The middle of the time that it tells of, in milliseconds since the measurement began. */
+  readonly at: number;
   /** Milliseconds. */
   readonly latencies: Float64Array;
   readonly errors: readonly { readonly kind: Kind; readonly n: number; readonly text: string }[];
@@ -25,7 +27,8 @@ export type News =
   /** See Load.took; how many times the clock ticked and was late (load/clock.ts). */
   | { readonly type: "done"; readonly ms: number; readonly ticks: number; readonly late: number };
 
-/** How many latencies wait for the next report at most: more than one thread makes in that time. */
+const REPORT_MS = 250;
+/** How many latencies wait for the next report at most; then it comes early. */
 const LATENCIES = 1 << 16;
 
 const stop = new AbortController();
@@ -42,8 +45,12 @@ async function work(plan: Plan): Promise<void> {
   const latencies = new Float64Array(LATENCIES);
   let n = 0;
   const errors = new Map<Kind, Report["errors"][number]>();
+  let reported = 0;
   const report = () => {
-    post({ type: "report", latencies: latencies.slice(0, n), errors: [...errors.values()] });
+    const now = performance.now();
+    const at = (reported + now) / 2 - load.begin;
+    reported = now;
+    post({ type: "report", at, latencies: latencies.slice(0, n), errors: [...errors.values()] });
     n = 0;
     errors.clear();
   };
@@ -66,6 +73,7 @@ async function work(plan: Plan): Promise<void> {
   post({ type: "ready" });
   await mayGo;
   const running = load.run(stop.signal);
+  reported = load.begin;
   let reporter: ReturnType<typeof setTimeout> | undefined;
   // By the clock of the measurement, so that a whole number of reports makes a second of the timeline.
   const schedule = () => {

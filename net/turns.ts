@@ -3,15 +3,15 @@ import { setImmediate } from "node:timers";
 /**
  * How many operations tokio lets one task finish before it must yield (its cooperative budget). All of Deno's
  * pending reads are one such task, and those that did not get a turn queue behind the sockets that became ready
- * meanwhile: above this many busy clients, the same 128 win again and again while others wait for seconds.
+ * meanwhile: above this many busy clients, the same 128 win again and again while others wait for a second.
  * docs/fairness.md has the measurements.
  */
 const BUDGET = 128;
 
-/** How many connections are let go in one turn: they and their writes spend half of the budget. */
+/** How many connections are let go in one turn: few enough that they and their writes never spend the budget. */
 const BATCH = 32;
 
-/** How many of those that were let go may be without a message before the event loop must look for new ones. */
+/** How many of those that were let go may find no message before the event loop must look for what has arrived. */
 const EMPTY_HANDED = 2 * BATCH;
 
 /** How long nothing may happen before the next ones are let go all the same: the others are quiet clients. */
@@ -34,11 +34,11 @@ class Batch {
  */
 export class Turns {
   #members = 0;
-  /** The first was served first; the last is being filled. */
+  /** Who was served first is in the first; who is served next comes into the last, unless it is full. */
   readonly #waiting: Batch[] = [];
   /** Since the last turn. */
   #served = 0;
-  /** Let go and not served, since the loop last fell idle. */
+  /** About how many were let go and not served, since the loop last looked for what has arrived. */
   #reading = 0;
   #turns = 0;
   #scheduled = false;
@@ -92,7 +92,7 @@ export class Turns {
     if (this.#waiting.length > 0) this.#schedule();
   }
 
-  /** Waits for whoever is served next; that begins another turn. */
+  /** Waits for whoever is served next, which begins another turn. When the timer fires, the loop has looked too. */
   #idle(): void {
     this.#reading = 0;
     const turns = this.#turns;

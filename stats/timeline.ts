@@ -3,7 +3,7 @@
 import { Latencies } from "./histogram.ts";
 import type { Second } from "./result.ts";
 
-/** From so many intervals on, two of the oldest become one for each new one: it takes some 2 MB, and a plot no more. */
+/** There are never more intervals: two of the oldest become one for each new one. It takes some 2 MB, and a plot no more. */
 const MOST = 120;
 
 /** One interval that is over. Times are seconds since the start of the measurement. */
@@ -46,7 +46,7 @@ export class Timeline {
     while (now >= this.#from + this.#seconds) this.#close(this.#from + this.#seconds);
   }
 
-  /** Closes the last interval, which may be half as long again; what is left over belongs to the one before. */
+  /** Closes the last interval. It lasts from half to one and a half of the others; a shorter rest joins the one before. */
   finish(now: number): void {
     while (now >= this.#from + 1.5 * this.#seconds) this.#close(this.#from + this.#seconds);
     const last = this.#intervals.at(-1);
@@ -76,12 +76,13 @@ export class Timeline {
   }
 
   #close(to: number): void {
+    // Before the new one is there, which may be short because it is the last.
+    if (this.#intervals.length >= MOST - 1) this.#mergeTwo();
     this.#intervals.push(interval(this.#from, to, this.#errors, this.#current));
     this.#all.add(this.#current);
     this.#from = to;
     this.#errors = 0;
     this.#current.reset();
-    if (this.#intervals.length >= MOST) this.#mergeTwo();
   }
 
   /** The oldest two that are shorter than what an interval now lasts; all at once would take much more memory. */

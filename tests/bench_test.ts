@@ -23,6 +23,7 @@ Deno.test("bench sends as many messages as -n says, in every shape of load", asy
     "-c 3 --pipeline 5",
     "-c 2 --rate 10k",
     "-c 4 --workers 3",
+    "-c 4 --workers 3 --rate 10k",
     "-s 200k -c 2",
     "-s 1",
   ];
@@ -72,6 +73,17 @@ Deno.test("bench --json: every key that has a unit carries it, and the warm-up i
   assertEquals(Object.keys(result.latency_ms), ["min", "mean", "p50", "p90", "p99", "p99_9", "max"]);
   assertEquals(result.latency_ms.p99_9, null);
   assertEquals(result.timeline.reduce((sum, second) => sum + second.errors, 0), 0);
+});
+
+Deno.test("bench --rate sends what is due before the end, and no more", async () => {
+  using server = peer(echo);
+  const cases = [["10", "250ms", 3], ["70", "300ms", 21], ["1", "100ms", 1]] as const;
+  const results = await Promise.all(
+    cases.map(([rate, duration]) =>
+      bench(`:${server.port}`, "--rate", rate, "-d", duration, "--warmup", "0s", "-c", "4")
+    ),
+  );
+  assertEquals(results.map(({ result }) => result.messages), cases.map(([, , n]) => n));
 });
 
 Deno.test("bench names corrupted bytes, counts them, and exits with 1", async () => {

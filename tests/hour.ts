@@ -1,4 +1,4 @@
-/** An hour of latencies at 10,000 messages a second, by counts: prints by how many bytes the process grew after the first minute. */
+/** The timeline of an hour at 10,000 messages a second: prints by how many bytes the process grew after its first minute. */
 
 import { Timeline } from "../stats/timeline.ts";
 
@@ -6,9 +6,9 @@ const HOUR = 3600;
 const MINUTE = 60;
 const RATE = 10_000;
 
-/** Around 50 us, with a tail of some milliseconds; the same each time. */
+/** From 50 us up, with a median of 76 us, and one in 10,000 above 12 ms; the same each time. */
 function* latencies(): Generator<number> {
-  for (let seed = 1;; seed = (seed * 48_271) % 0x7fffffff) yield 0.05 / (seed / 0x7fffffff) ** 0.6;
+  for (let seed = 48_271;; seed = (seed * 48_271) % 0x7fffffff) yield 0.05 / (seed / 0x7fffffff) ** 0.6;
 }
 
 const timeline = new Timeline();

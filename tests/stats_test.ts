@@ -92,7 +92,23 @@ Deno.test("what is reported after the end counts, and no interval is too short f
   }
 });
 
-Deno.test("the memory of an hour's run is that of its first minute, to 10 MB", async () => {
+Deno.test("a timeline may end at any time", () => {
+  for (const end of [0.25, 1.25, 118.75, 119.25, 119.75, 120, 120.25, 121.5, 239.5, 241]) {
+    const timeline = new Timeline();
+    const whole = Math.floor(end);
+    for (let second = 1; second <= whole; second++) {
+      timeline.error(1);
+      timeline.advance(second);
+    }
+    timeline.finish(end);
+    const { intervals } = timeline;
+    assertEquals(intervals.reduce((sum, { errors }) => sum + errors, 0), whole, `${end}`);
+    assertEquals(intervals.at(-1)!.to, end);
+    assert(intervals.length <= 120 && intervals.every(({ from, to }) => from < to), `${end}`);
+  }
+});
+
+Deno.test("the memory of a timeline of an hour is that of its first minute, to 10 MB", async () => {
   const script = new URL("./hour.ts", import.meta.url).pathname;
   const args = ["run", "--no-prompt", "--v8-flags=--max-semi-space-size=2", script];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
