@@ -11,10 +11,7 @@ const BUDGET = 128;
 /** How many connections are let go in one turn: few enough that they and their writes never spend the budget. */
 const BATCH = 32;
 
-/** How many of those that were let go may find no message before the event loop must look for what has arrived. */
-const EMPTY_HANDED = 2 * BATCH;
-
-/** How long nothing may happen before the next ones are let go all the same: the others are quiet clients. */
+/** How long nothing may happen before everybody is let go: they are quiet clients after all. */
 const STALL_MS = 1;
 
 /** Connections that were served one after the other, and are let go together. */
@@ -27,10 +24,11 @@ class Batch {
 
 /**
  * Turns for connections that want to read again, in the order in which they were served last, so that no
- * client starves. Below 128 connections it does nothing. Above, a connection that was just served joins a queue,
- * of which a batch is let go in each turn of the event loop. That stops in two cases. A turn spent the whole
- * budget: more are ready than were served, and those come first. Or many that were let go found nothing to read:
- * the loop looks for what arrived only when it has nothing else to do.
+ * client starves. Below 128 connections it does nothing. Above, a connection that was just served waits for the
+ * next turn of the event loop, with the others of its turn. A turn that spent the whole budget means that more
+ * are ready than were served: those come first, and from then on one batch is let go in a turn. That pauses
+ * whenever many of those that were let go found nothing to read: the loop looks for what has arrived only when
+ * it has nothing else to do.
  */
 export class Turns {
   #members = 0;
@@ -42,6 +40,8 @@ export class Turns {
   #reading = 0;
   #turns = 0;
   #scheduled = false;
+  /** Whether more are ready than one turn serves. */
+  #saturated = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** A connection takes part from here to `leave`. */
@@ -80,15 +80,17 @@ export class Turns {
     this.#turns++;
     const spent = this.#served >= BUDGET;
     this.#served = 0;
-    if (spent || this.#reading >= EMPTY_HANDED) return this.#idle();
-    this.#release();
+    if (spent) this.#saturated = true;
+    if (spent || this.#saturated && this.#reading >= BATCH) this.#idle();
+    else this.#release();
   }
 
+  /** Lets the next batch go; all of them, where no more are ready than one turn serves. */
   #release(): void {
-    const batch = this.#waiting.shift();
-    if (batch === undefined) return;
-    this.#reading += batch.size;
-    batch.go();
+    for (const batch of this.#waiting.splice(0, this.#saturated ? 1 : this.#waiting.length)) {
+      this.#reading += batch.size;
+      batch.go();
+    }
     if (this.#waiting.length > 0) this.#schedule();
   }
 
@@ -98,8 +100,12 @@ export class Turns {
     const turns = this.#turns;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      if (this.#turns === turns) this.#release();
-      else if (this.#waiting.length > 0) this.#idle();
+      if (this.#turns === turns) {
+        this.#saturated = false;
+        this.#release();
+      } else if (this.#waiting.length > 0) {
+        this.#idle();
+      }
     }, STALL_MS);
   }
 }
