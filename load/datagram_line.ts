@@ -2,6 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { type NetAddress, showAddress } from "../cli/address.ts";
+import { dialDatagrams, RECEIVE_BUFFER } from "../net/datagram.ts";
 import { failure } from "../net/errors.ts";
 import { Messages } from "../net/messages.ts";
 import { fault, type Line, type Owner } from "./line.ts";
@@ -13,7 +14,6 @@ import { fault, type Line, type Owner } from "./line.ts";
 const REMEMBERED = 1 << 16;
 /** With how many of those on their way one is compared that is like none. */
 const SUSPECTS = 64;
-const RECEIVE_SIZE = 65_535;
 const HEAD = 6;
 
 interface Entry {
@@ -29,7 +29,7 @@ export class DatagramLine implements Line {
   readonly #to: Deno.NetAddr;
   readonly #messages: Messages;
   readonly #size: number;
-  readonly #buffer = new Uint8Array(RECEIVE_SIZE);
+  readonly #buffer = new Uint8Array(RECEIVE_BUFFER);
   /** Message `k` at `k % REMEMBERED`. */
   readonly #entries: Entry[] = [];
   /** Those same, by their first bytes: more than one where messages are short. */
@@ -169,28 +169,20 @@ export class DatagramLine implements Line {
   }
 }
 
-/** A socket of its own for datagrams to this address. Throws Failure. */
+/** A socket of its own for datagrams to this address. Throws Failure; gives up when `signal` aborts. */
 export async function openDatagrams(
   address: NetAddress,
   messages: Messages,
   size: number,
+  signal: AbortSignal,
 ): Promise<DatagramLine> {
   const { host = "127.0.0.1", port } = address;
   try {
-    const hostname = await literal(host);
-    const local = hostname.includes(":") ? "::" : "0.0.0.0";
-    const socket = Deno.listenDatagram({ transport: "udp", hostname: local, port: 0 });
+    const { socket, hostname } = await dialDatagrams(host, signal);
     return new DatagramLine(socket, { transport: "udp", hostname, port }, messages, size);
   } catch (error) {
     throw failure("reach", showAddress({ ...address, host }), error);
   }
-}
-
-/** A name is looked up once, and not again for each datagram. */
-async function literal(host: string): Promise<string> {
-  if (/^[\d.]+$/.test(host) || host.includes(":")) return host;
-  const { lookup } = await import("node:dns/promises");
-  return (await lookup(host)).address;
 }
 
 /** The first bytes as one number. */

@@ -29,7 +29,7 @@ export async function openLine(
   signal: AbortSignal,
 ): Promise<Line> {
   const messages = new Messages(block, connection);
-  if (address.scheme === "udp") return await openDatagrams(address, messages, size);
+  if (address.scheme === "udp") return await openDatagrams(address, messages, size, signal);
   const dialled = await transport({ ...address, scheme: address.scheme } as StreamAddress).dial(dial, signal);
   return new StreamLine(dialled, messages, size, window, turns);
 }

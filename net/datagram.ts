@@ -1,10 +1,10 @@
 /** UDP, the server's side of RFC 862: each datagram that arrives goes back to where it came from. */
 
 import { type DatagramAddress, showAddress, showPeer } from "../cli/address.ts";
-import { errno, failure } from "./errors.ts";
+import { bind } from "./tcp.ts";
 
 /** More than any datagram has (65,507 bytes over IPv4, 65,527 over IPv6): a buffer too small would cut silently. */
-const BUFFER = 65_536;
+export const RECEIVE_BUFFER = 65_536;
 /** Below it are the services of old, some of which answer whatever they get: echo, chargen, daytime, qotd. */
 const FIRST_FREE_PORT = 1024;
 /** After a failed receive, so that one that fails for ever does not spin. */
@@ -40,7 +40,10 @@ export class DatagramSocket {
 
   /** Binds. Throws Failure. */
   constructor(address: DatagramAddress) {
-    this.#socket = bind(address);
+    this.#socket = bind(
+      address,
+      (hostname) => Deno.listenDatagram({ transport: "udp", hostname, port: address.port }),
+    );
     const { hostname, port } = this.#socket.addr as Deno.NetAddr;
     this.address = showAddress({ ...address, host: hostname, port });
     this.port = port;
@@ -58,7 +61,7 @@ export class DatagramSocket {
    * not by where the datagram had gone to; listen on each address by itself where that matters.
    */
   async echo(host: DatagramHost): Promise<void> {
-    const buffer = new Uint8Array(BUFFER);
+    const buffer = new Uint8Array(RECEIVE_BUFFER);
     while (!this.#closed) {
       let datagram: Uint8Array;
       let from: Deno.NetAddr;
@@ -116,19 +119,29 @@ export class DatagramSocket {
   }
 }
 
-function bind(address: DatagramAddress): Deno.DatagramConn {
-  const listen = (hostname: string) =>
-    Deno.listenDatagram({ transport: "udp", hostname, port: address.port });
+/**
+ * For a client: a socket of its own for datagrams to `host`, and the first address of that name, which is looked
+ * up once. Rejects when the name does not resolve, or `signal` aborts before it does.
+ */
+export async function dialDatagrams(
+  host: string,
+  signal: AbortSignal,
+): Promise<{ readonly socket: Deno.DatagramConn; readonly hostname: string }> {
+  const { lookup } = await import("node:dns/promises");
+  const given = Promise.withResolvers<never>();
+  const giveUp = () => {
+    const name: unknown = signal.reason;
+    const why = typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time";
+    given.reject(new Error(why));
+  };
+  signal.addEventListener("abort", giveUp, { once: true });
   try {
-    if (address.host !== undefined) return listen(address.host);
-    try {
-      return listen("::"); // both families: IPv4 peers show as ::ffff:a.b.c.d, and are answered under that name
-    } catch (error) {
-      if (["EADDRINUSE", "EACCES"].includes(errno(error))) throw error;
-      return listen("0.0.0.0"); // a machine without IPv6
-    }
-  } catch (error) {
-    throw failure("listen on", showAddress({ ...address, host: address.host ?? "::" }), error);
+    const ip = await Promise.race([lookup(host), given.promise]);
+    const local = ip.family === 6 ? "::" : "0.0.0.0";
+    const socket = Deno.listenDatagram({ transport: "udp", hostname: local, port: 0 });
+    return { socket, hostname: ip.address };
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
 }
 

@@ -1,11 +1,11 @@
 /** UDP, the client's side of RFC 862: no connection, so each datagram is looked for by itself. */
 
-import { lookup } from "node:dns/promises";
 import { Buffer } from "node:buffer";
 import { type DatagramAddress, showAddress, showPeer } from "../cli/address.ts";
 import { ipBytes, showIp } from "../cli/ip.ts";
 import { LARGEST_DATAGRAM, showDuration } from "../cli/units.ts";
 import type { Dialogue, Source } from "./conversation.ts";
+import { dialDatagrams, RECEIVE_BUFFER } from "./datagram.ts";
 import { Failure, failure } from "./errors.ts";
 import { showDifference } from "./verify.ts";
 
@@ -21,7 +21,6 @@ const REMEMBERED = 8192;
 const REMEMBERED_BYTES = 16 << 20;
 /** So many lost in a row, or a whole window if that is more, and there is nobody at the other end of a pipe. */
 const HOPELESS = 3;
-const RECEIVE_BUFFER = 65_536;
 
 interface Sent {
   /** Counts from 1. */
@@ -80,22 +79,11 @@ export class DatagramConversation implements Dialogue {
   ): Promise<DatagramConversation> {
     const { host = "127.0.0.1", port } = address;
     const where = showAddress({ ...address, host });
-    const given = Promise.withResolvers<never>();
-    const giveUp = () => {
-      const name: unknown = signal.reason;
-      const why = typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time";
-      given.reject(new Error(why));
-    };
-    signal.addEventListener("abort", giveUp, { once: true });
     try {
-      const ip = await Promise.race([lookup(host), given.promise]);
-      const hostname = ip.family === 6 ? "::" : "0.0.0.0";
-      const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-      return new DatagramConversation(socket, { hostname: ip.address, port }, where, options, deliver);
+      const { socket, hostname } = await dialDatagrams(host, signal);
+      return new DatagramConversation(socket, { hostname, port }, where, options, deliver);
     } catch (error) {
       throw failure("send to", where, error);
-    } finally {
-      signal.removeEventListener("abort", giveUp);
     }
   }
 

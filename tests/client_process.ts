@@ -1,6 +1,6 @@
 /** A client command that runs beside the test: ping or bench, with its lines as they come. */
 
-import { ECHO, Lines, ROOT, within } from "./helpers.ts";
+import { ECHO, killed, Lines, ROOT, within } from "./helpers.ts";
 
 export class ClientProcess implements AsyncDisposable {
   readonly out: Lines;
@@ -32,10 +32,7 @@ export class ClientProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch { /* it has ended */ }
-    await this.#child.status;
+    await killed(this.#child);
     await Promise.all([this.out.ended, this.err.ended]);
   }
 }

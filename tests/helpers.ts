@@ -164,12 +164,17 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch { /* it has ended */ }
-    await this.#child.status;
+    await killed(this.#child);
     await this.log.ended;
   }
+}
+
+/** Ends a process, if it has not ended, and waits until it is gone. */
+export async function killed(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill("SIGKILL");
+  } catch { /* it has ended */ }
+  await child.status;
 }
 
 export interface RunResult {

@@ -1,7 +1,17 @@
 /** TLS, on the real command: every case of the trade, against the peers that people use: openssl, socat, ncat. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { has, noise, readUpTo, run, type RunResult, ServerProcess, within, writeAll } from "./helpers.ts";
+import {
+  has,
+  killed,
+  noise,
+  readUpTo,
+  run,
+  type RunResult,
+  ServerProcess,
+  within,
+  writeAll,
+} from "./helpers.ts";
 
 /** Deno 2.7, of which the compiled program is made, can do less: its own TLS has to do. */
 const OLD = Deno.version.deno.startsWith("2.7.");
@@ -118,10 +128,7 @@ async function peerProgram(
   }
   await sent;
   await writer.close().catch(() => {});
-  try {
-    child.kill("SIGKILL");
-  } catch { /* it has ended */ }
-  await child.status;
+  await killed(child);
   return { stdout, stderr: await errors };
 }
 
@@ -154,12 +161,7 @@ async function listenWith(command: (port: number) => string[]): Promise<AsyncDis
   }
   return {
     port,
-    async [Symbol.asyncDispose]() {
-      try {
-        child.kill("SIGKILL");
-      } catch { /* it has ended */ }
-      await child.status;
-    },
+    [Symbol.asyncDispose]: () => killed(child),
   };
 }
 
