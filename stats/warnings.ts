@@ -16,6 +16,11 @@ export interface Circumstances {
   readonly messages: number;
   /** Messages a second that were asked for; null: as many as come back. */
   readonly rate: number | null;
+  /** How many messages were due by the clock, null without a rate, and how many were sent, before the time was over. */
+  readonly due: number | null;
+  readonly sent: number;
+  /** How many of them were not back when the time was over. */
+  readonly backlog: number;
   readonly messagesPerSecond: number;
   /** What share of the time of its threads the client was busy. */
   readonly busy: number;

@@ -139,7 +139,16 @@ Deno.test("the .hlog is read back by the library, and its intervals add up to th
   assertEquals(reader.startTimeSec, 1_700_000_000);
 });
 
-const CALM = { messages: 10_000, rate: null, messagesPerSecond: 1000, busy: 0.5, late: 0 };
+const CALM = {
+  messages: 10_000,
+  rate: null,
+  due: null,
+  sent: 10_000,
+  backlog: 0,
+  messagesPerSecond: 1000,
+  busy: 0.5,
+  late: 0,
+};
 const LATENCY = { min: 1, mean: 1, p50: 1, p90: 1, p99: 1, p99_9: 1, max: 2 };
 
 Deno.test("each reason for distrust has its warning, and a calm run has none", () => {
