@@ -43,10 +43,17 @@ function result(seconds: number, slower = 1): Result {
       verify: true,
       workers: slower,
     },
+    due: null,
+    sent: messages + 2,
+    received: messages,
+    lost: 2,
+    unfinished: 0,
     messages,
     bytes: messages * 64,
     messages_per_second: messages / seconds,
     bytes_per_second: messages * 64 / seconds,
+    send_delay_ms: null,
+    client_cpu_percent: 98,
     latency_ms: {
       min: 0.05,
       mean: 0.31 * slower,
@@ -59,6 +66,7 @@ function result(seconds: number, slower = 1): Result {
     latency_distribution: [...distribution, [1, slower * 25]],
     timeline,
     errors: { timeout: 2, reset: 1 },
+    warmup_errors: 1,
     warnings: ["the client's own CPU was full (98 %): a faster machine may measure more"],
   };
 }
