@@ -3,7 +3,15 @@
 import { errno, Failure, reason } from "../net/errors.ts";
 
 /** What went wrong with a message or with its connection: the keys of `errors` in the reports. */
-export type Kind = "timeout" | "reset" | "refused" | "closed" | "corrupted" | "duplicate" | "other";
+export type Kind =
+  | "timeout"
+  | "reset"
+  | "refused"
+  | "closed"
+  | "corrupted"
+  | "surplus"
+  | "duplicate"
+  | "other";
 
 /** A line that is of no more use. */
 export class Fault extends Error {
