@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { type Address, showAddress } from "./cli/address.ts";
-import { checkWritable, print, readResult, writeFile } from "./cli/output.ts";
+import { checkWritable, print, readResult, takeAll, writeFile } from "./cli/output.ts";
 import { type Fared, runCrew, shares } from "./load/crew.ts";
 import type { PacePlan } from "./load/pace.ts";
 import type { Plan } from "./load/plan.ts";
@@ -87,15 +87,16 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
   const { user, system } = process.cpuUsage(cpu);
   timeline.finish(Math.max(fared.ms / 1000, 0.001));
   const result = summary(options, { timeline, errors, started, fared, cpuMs: (user + system) / 1000 });
-  if (options.hdr !== undefined) {
-    writeFile(
-      options.hdr,
-      hlog(`echo ${options.version}, bench ${result.target}`, started, timeline.intervals),
-    );
-  }
   const results = old === undefined ? [result] : [old, result];
-  if (options.report !== undefined) writeFile(options.report, page(results));
-  await print(options.json ? `${JSON.stringify(result)}\n` : report(results, texts));
+  const { hdr, report: html } = options;
+  await takeAll([
+    () => print(options.json ? `${JSON.stringify(result)}\n` : report(results, texts)),
+    ...(hdr === undefined ? [] : [() => {
+      const comment = `echo ${options.version}, bench ${result.target}`;
+      return writeFile(hdr, hlog(comment, started, timeline.intervals));
+    }]),
+    ...(html === undefined ? [] : [() => writeFile(html, page(results))]),
+  ]);
   return result.messages > 0 && Object.keys(errors).length === 0;
 }
 

@@ -21,8 +21,12 @@ export function print(text: string): Promise<void> {
   return output(encoder.encode(text));
 }
 
+/** Names of our own stdout. Deno opens none of them: they are what any file may be a link to. */
+const STDOUT = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 /** Throws UsageError unless a file can be written there. One that is there already is left as it is. */
 export function checkWritable(path: string): void {
+  if (STDOUT.includes(path)) return;
   let existed = true;
   try {
     try {
@@ -38,13 +42,34 @@ export function checkWritable(path: string): void {
   }
 }
 
-/** Throws Failure. */
-export function writeFile(path: string, text: string): void {
+/** Throws Failure; OutputClosed where it is stdout, and nobody reads that. */
+export async function writeFile(path: string, text: string): Promise<void> {
+  if (STDOUT.includes(path)) return await print(text);
   try {
     Deno.writeTextFileSync(path, text);
   } catch (error) {
     throw new Failure(`cannot write ${JSON.stringify(path)}: ${why(error)}`);
   }
+}
+
+/**
+ * Takes all steps in their order: one that fails costs the others nothing. Throws one Failure that names all that
+ * failed; OutputClosed where that was all.
+ */
+export async function takeAll(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: Failure[] = [];
+  let closed: OutputClosed | undefined;
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      if (error instanceof Failure) failures.push(error);
+      else if (error instanceof OutputClosed) closed = error;
+      else throw error;
+    }
+  }
+  if (failures.length > 0) throw new Failure(failures.map(({ message }) => message).join("; "));
+  if (closed !== undefined) throw closed;
 }
 
 /** Reads what `--json` wrote. Throws UsageError when the file cannot be read or is something else. */
@@ -84,5 +109,6 @@ function isResult(found: unknown): found is Result {
 function why(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.NotCapable) return "echo may not open it; name an ordinary file";
   return reason(error);
 }

@@ -1,4 +1,4 @@
-/** Durations, sizes and counts: each is parsed and printed from one table of units. */
+/** Durations, sizes and counts, as they are written on the command line and printed for a person. */
 
 /** The command line is wrong. `main` prints the message and exits with 2, before anything is opened. */
 export class UsageError extends Error {}
@@ -7,6 +7,8 @@ type Units = readonly (readonly [suffix: string, factor: number])[];
 
 const DURATIONS: Units = [["h", 3_600_000], ["m", 60_000], ["s", 1000], ["ms", 1]];
 const SIZES: Units = [["G", 1024 ** 3], ["M", 1024 ** 2], ["k", 1024]];
+/** As sizes are printed; powers of 1024 would be KiB and MiB. */
+const PRINTED_SIZES: Units = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]];
 const COUNTS: Units = [["M", 1_000_000], ["k", 1000]];
 
 /** What a datagram holds at most: 65,535 bytes of an IPv4 packet, less the headers of IP (20) and UDP (8). */
@@ -62,10 +64,10 @@ export function oneOf<T extends string>(...words: T[]): (text: string) => T {
   };
 }
 
-/** Milliseconds for a person: `0.213 ms`, `4.2 s`, `3m 20s`. */
+/** Milliseconds for a person: `5 ms`, `0.213 ms`, `4.2 s`, `3m 20s`. */
 export function showDuration(ms: number): string {
   // Not below 1000 and 60_000, so that nothing rounds up to "1000.000 ms" or "60.00 s".
-  if (ms < 999.9995) return `${ms.toFixed(3)} ms`;
+  if (ms < 999.9995) return `${Number.isInteger(ms) ? ms : ms.toFixed(3)} ms`;
   if (ms < 59_995) return `${Number((ms / 1000).toFixed(2))} s`;
   const parts: string[] = [];
   let rest = Math.round(ms / 1000) * 1000;
@@ -77,13 +79,18 @@ export function showDuration(ms: number): string {
   return parts.join(" ");
 }
 
-/** Bytes for a person: `17 bytes`, `64.0 kB`, `1.5 MB` (k = 1024). */
+/** Bytes for a person: `17 bytes`, `65.5 kB`, `1.5 MB` (kB = 1000). */
 export function showSize(bytes: number): string {
-  for (const [suffix, factor] of SIZES) {
-    // What rounds up to 1024.0 of a unit is 1.0 of the next.
-    if (bytes >= factor - factor / 1024 / 20) return `${(bytes / factor).toFixed(1)} ${suffix}B`;
+  for (const [unit, factor] of PRINTED_SIZES) {
+    // What rounds up to 1000.0 of a unit is 1.0 of the next.
+    if (bytes >= factor - factor / 1000 / 20) return `${(bytes / factor).toFixed(1)} ${unit}`;
   }
   return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+}
+
+/** To so many digits after the point: milliseconds to 3, which are the microseconds that a clock can be trusted with. */
+export function rounded(value: number, digits = 3): number {
+  return Number(value.toFixed(digits));
 }
 
 function scaled(text: string, units: Units, bare: number): number | undefined {

@@ -3,7 +3,7 @@
 import { type Address, DEFAULT_PORT, parseAddress, type Scheme } from "../cli/address.ts";
 import { checkProxyClient, checkTls } from "../cli/checks.ts";
 import { type Command, type Flags, help, optional, type Options, parse, toggle } from "../cli/flags.ts";
-import { LARGEST_DATAGRAM, oneOf, showSize, UsageError } from "../cli/units.ts";
+import { LARGEST_DATAGRAM, oneOf, UsageError } from "../cli/units.ts";
 import { encodeHeader } from "../net/proxy_protocol.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { HAS_NODE_TLS, readClientTls } from "../net/tls.ts";
@@ -79,7 +79,7 @@ export function target(operands: readonly string[]): Address {
 export function messageSize(bytes: number, scheme: Scheme): number {
   if (bytes < 1) throw new UsageError("--size: a message has at least 1 byte");
   if (scheme === "udp" && bytes > LARGEST_DATAGRAM) {
-    throw new UsageError(`--size: a datagram takes ${LARGEST_DATAGRAM} bytes, and not ${showSize(bytes)}`);
+    throw new UsageError(`--size: a datagram takes ${LARGEST_DATAGRAM} bytes, and not ${bytes}`);
   }
   return bytes;
 }

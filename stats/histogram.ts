@@ -6,6 +6,7 @@ import {
   encodeIntoCompressedBase64,
   type JsHistogram,
 } from "hdr-histogram-js";
+import { rounded } from "../cli/units.ts";
 import type { Latency } from "./result.ts";
 
 /** The histogram counts nanoseconds, as the tools that read .hlog files expect. */
@@ -17,20 +18,29 @@ const TICKS = 20;
 
 /** 10 * (1 - 0.9) is a little less than 1. */
 const ROUNDING = 1e-6;
+/** Of shares: a thousand million messages are told apart. */
+const SHARE_DIGITS = 9;
 
 export class Latencies {
-  readonly #histogram: JsHistogram;
+  readonly #histogram = build({
+    bitBucketSize: 64,
+    autoResize: false,
+    highestTrackableValue: LONGEST_NS,
+  }) as JsHistogram;
+  // The histogram keeps three digits; these keep all.
+  #sum = 0;
+  #min = Infinity;
+  #max = 0;
 
-  constructor(
-    histogram = build({ bitBucketSize: 64, autoResize: false, highestTrackableValue: LONGEST_NS }),
-  ) {
-    this.#histogram = histogram as JsHistogram;
-  }
-
-  /** Adds those that `encoded` made a text of. */
+  /** Adds those that `encoded` made a text of. Of these the least, the mean and the greatest have three digits too. */
   addEncoded(text: string): void {
     // The library's types are narrower than what it takes.
-    this.#histogram.add(decodeFromCompressedBase64(text, 32, false) as JsHistogram);
+    const other = decodeFromCompressedBase64(text, 32, false) as JsHistogram;
+    if (other.totalCount === 0) return;
+    this.#histogram.add(other);
+    this.#sum += other.totalCount * other.mean / NS_PER_MS;
+    this.#min = Math.min(this.#min, other.minNonZeroValue / NS_PER_MS);
+    this.#max = Math.max(this.#max, other.maxValue / NS_PER_MS);
   }
 
   /** Base64 of the compressed V2 encoding, that of .hlog files. */
@@ -40,14 +50,21 @@ export class Latencies {
 
   record(ms: number): void {
     this.#histogram.recordValue(Math.min(Math.max(1, Math.round(ms * NS_PER_MS)), LONGEST_NS));
+    this.#sum += ms;
+    this.#min = Math.min(this.#min, ms);
+    this.#max = Math.max(this.#max, ms);
   }
 
   add(other: Latencies): void {
     this.#histogram.add(other.#histogram);
+    this.#sum += other.#sum;
+    this.#min = Math.min(this.#min, other.#min);
+    this.#max = Math.max(this.#max, other.#max);
   }
 
   reset(): void {
     this.#histogram.reset();
+    [this.#sum, this.#min, this.#max] = [0, Infinity, 0];
   }
 
   get count(): number {
@@ -55,46 +72,51 @@ export class Latencies {
   }
 
   get maxMs(): number | null {
-    return this.count === 0 ? null : this.#histogram.maxValue / NS_PER_MS;
+    return this.count === 0 ? null : rounded(this.#max);
   }
 
   /**
-   * What share of the latencies, 0 to 1, lies within so many milliseconds. Null where so few are beyond it that
-   * it would say no more than the greatest: p99 needs 100 of them, p99.9 needs 1000.
+   * Within how many milliseconds this share of the messages, 0 to 1, came back, where `missing` more were sent and
+   * did not: they count as slower than all others. Null where so many are missing that nobody knows; and where so
+   * few are beyond it that it would say no more than the greatest: p99 needs 100 messages, p99.9 needs 1000.
    */
-  at(share: number): number | null {
-    if (this.count * (1 - share) < 1 - ROUNDING) return null;
-    return this.#value(share);
+  at(share: number, missing = 0): number | null {
+    const all = this.count + missing;
+    if (all * (1 - share) < 1 - ROUNDING || all * share > this.count + ROUNDING) return null;
+    return this.#value(all * share / this.count);
   }
 
-  summary(): Latency {
+  /** The least and the mean are those of the messages that came back; the greatest is not known where some are missing. */
+  summary(missing = 0): Latency {
     const empty = this.count === 0;
     return {
-      min: empty ? null : this.#histogram.minNonZeroValue / NS_PER_MS,
-      mean: empty ? null : this.#histogram.mean / NS_PER_MS,
-      p50: this.at(0.5),
-      p90: this.at(0.9),
-      p99: this.at(0.99),
-      p99_9: this.at(0.999),
-      max: this.maxMs,
+      min: empty ? null : rounded(this.#min),
+      mean: empty ? null : rounded(this.#sum / this.count),
+      p50: this.at(0.5, missing),
+      p90: this.at(0.9, missing),
+      p99: this.at(0.99, missing),
+      p99_9: this.at(0.999, missing),
+      max: missing > 0 ? null : this.maxMs,
     };
   }
 
-  /** Points for a curve over the share, ever closer towards 1 as far as there are latencies to tell. */
-  distribution(): [share: number, ms: number][] {
+  /** Points for a curve over the share, ever closer towards 1 as far as there are latencies to tell. See `at`. */
+  distribution(missing = 0): [share: number, ms: number][] {
     const points: [number, number][] = [];
+    const all = this.count + missing;
+    const back = this.count / all;
     if (this.count === 0) return points;
-    for (let i = 0; 0.5 ** (i / TICKS) * this.count >= 1; i++) {
+    for (let i = 0; 0.5 ** (i / TICKS) * all >= 1; i++) {
       const share = 1 - 0.5 ** (i / TICKS);
-      points.push([share, this.#value(share)]);
+      if (share >= back) break;
+      points.push([rounded(share, SHARE_DIGITS), this.#value(share / back)]);
     }
-    points.push([1, this.#histogram.maxValue / NS_PER_MS]);
+    points.push([rounded(back, SHARE_DIGITS), rounded(this.#max)]);
     return points;
   }
 
-  /** The upper end of the histogram's step, which for the greatest would be more than there was. */
+  /** The upper end of the histogram's step, which for the greatest would be more than there was. `share` is of those that are back. */
   #value(share: number): number {
-    const { maxValue } = this.#histogram;
-    return Math.min(this.#histogram.getValueAtPercentile(share * 100), maxValue) / NS_PER_MS;
+    return rounded(Math.min(this.#histogram.getValueAtPercentile(share * 100) / NS_PER_MS, this.#max));
   }
 }

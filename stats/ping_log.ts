@@ -1,6 +1,6 @@
 /** What `echo ping` prints: a line a reply, and the summary, as text or as JSON objects with bench's names. */
 
-import { showDuration } from "../cli/units.ts";
+import { rounded, showDuration } from "../cli/units.ts";
 import { figure } from "./chart.ts";
 import { Latencies } from "./histogram.ts";
 import type { Latency, Result } from "./result.ts";
@@ -66,8 +66,13 @@ export class PingLog {
     this.#max = Math.max(this.#max, ms);
     const parts = times === undefined ? [] : Object.entries(times).filter(([, part]) => part !== undefined);
     if (this.#options.json) {
-      const keys = parts.map(([name, part]) => [`${name}_ms`, part]);
-      return this.#object({ seq, bytes: this.#options.size, time_ms: ms, ...Object.fromEntries(keys) });
+      const keys = parts.map(([name, part]) => [`${name}_ms`, rounded(part)]);
+      return this.#object({
+        seq,
+        bytes: this.#options.size,
+        time_ms: rounded(ms),
+        ...Object.fromEntries(keys),
+      });
     }
     const shown = parts.map(([name, part]) => ` ${name}=${part.toFixed(3)}`).join("");
     const { size, peer } = this.#options;
@@ -105,18 +110,18 @@ export class PingLog {
       version,
       target,
       started: this.#started.toISOString(),
-      duration_seconds: (performance.now() - this.#begin) / 1000,
+      duration_seconds: rounded((performance.now() - this.#begin) / 1000, 6),
       options,
       transmitted,
       received: n,
       corrupted: this.#errors["corrupted"] ?? 0,
-      loss_percent: transmitted === 0 ? 0 : (1 - n / transmitted) * 100,
+      loss_percent: transmitted === 0 ? 0 : rounded((1 - n / transmitted) * 100, 6),
       messages: n,
       bytes: n * size,
       latency_ms: {
         ...this.#latencies.summary(),
-        ...(n === 0 ? {} : { min: this.#min, mean, max: this.#max }),
-        mdev: n === 0 ? null : Math.sqrt(Math.max(0, this.#squares / n - mean * mean)),
+        ...(n === 0 ? {} : { min: rounded(this.#min), mean: rounded(mean), max: rounded(this.#max) }),
+        mdev: n === 0 ? null : rounded(Math.sqrt(Math.max(0, this.#squares / n - mean * mean))),
       },
       errors: this.#errors,
     };

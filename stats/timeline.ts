@@ -1,5 +1,6 @@
 /** What happened when: a run of any length in the memory of some hundred intervals. */
 
+import { rounded } from "../cli/units.ts";
 import { Latencies } from "./histogram.ts";
 import type { Second } from "./result.ts";
 
@@ -52,9 +53,8 @@ export class Timeline {
     const last = this.#intervals.at(-1);
     if (last === undefined || now >= this.#from + this.#seconds / 2) return this.#close(now);
     this.#all.add(this.#current);
-    this.#current.addEncoded(last.encoded);
-    const to = Math.max(last.to, now);
-    this.#intervals.splice(-1, 1, interval(last.from, to, last.errors + this.#errors, this.#current));
+    const rest = interval(last.to, Math.max(last.to, now), this.#errors, this.#current);
+    this.#intervals.splice(-1, 1, this.#joined(last, rest));
   }
 
   /** All that are closed. */
@@ -65,9 +65,9 @@ export class Timeline {
   /** The same, as the reports want them; `size` is the bytes of a message. */
   seconds(size: number): Second[] {
     return this.#intervals.map(({ from, to, messages, errors, p50, p99, max }) => ({
-      at_seconds: to,
-      messages_per_second: messages / (to - from),
-      bytes_per_second: messages * size / (to - from),
+      at_seconds: rounded(to, 6),
+      messages_per_second: rounded(messages / (to - from)),
+      bytes_per_second: rounded(messages * size / (to - from)),
       p50_ms: p50,
       p99_ms: p99,
       max_ms: max,
@@ -93,11 +93,17 @@ export class Timeline {
       i = 0;
     }
     const [a, b] = this.#intervals.slice(i, i + 2) as [Interval, Interval];
+    this.#intervals.splice(i, 2, this.#joined(a, b));
+  }
+
+  #joined(a: Interval, b: Interval): Interval {
     const both = this.#both;
     both.reset();
     both.addEncoded(a.encoded);
     both.addEncoded(b.encoded);
-    this.#intervals.splice(i, 2, interval(a.from, b.to, a.errors + b.errors, both));
+    const joined = interval(a.from, b.to, a.errors + b.errors, both);
+    // The encoding keeps three digits of it; the intervals keep all.
+    return joined.max === null ? joined : { ...joined, max: Math.max(a.max ?? 0, b.max ?? 0) };
   }
 }
 

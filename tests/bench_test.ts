@@ -156,6 +156,45 @@ Deno.test("bench --hdr, --report and --compare: the files agree with the figures
   }
 });
 
+Deno.test("bench: files that cannot be written at the end cost an error line, and not the result", async () => {
+  const folder = Deno.makeTempDirSync();
+  using server = peer((conn) => {
+    Deno.removeSync(folder, { recursive: true }); // after they were checked
+    return echo(conn);
+  });
+  const files = ["--hdr", `${folder}/a.hlog`, "--report", `${folder}/a.html`];
+  const { code, result, stderr } = await bench(`:${server.port}`, "-n", "50", ...files);
+  assertEquals([code, result.messages], [1, 50]);
+  const why = (file: string) => `cannot write "${folder}/${file}": there is no such file or folder`;
+  assertEquals(stderr, `echo: ${why("a.hlog")}; ${why("a.html")}\n`);
+});
+
+Deno.test("bench: files are written though nobody reads stdout, or it is full", async () => {
+  using server = peer(echo);
+  const folder = Deno.makeTempDirSync();
+  try {
+    for (const [n, [stdout, end]] of [["/dev/full", 1], [">(true)", 0]].entries()) {
+      const words = ["bench", `:${server.port}`, "-n", "50", "--report", `${folder}/${n}.html`];
+      const script = `exec > ${stdout}; exec "$@"`;
+      const { code, stderr } = await run(words, { under: ["bash", "-c", script, "bash"] });
+      assertEquals(code, end, stderr);
+      assertMatch(stderr, end === 0 ? /^$/ : /^echo: cannot write to stdout: .*\n$/);
+      assertMatch(Deno.readTextFileSync(`${folder}/${n}.html`), /<\/html>\n$/);
+    }
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("bench --report /dev/stdout: the page follows the report", async () => {
+  using server = peer(echo);
+  for (const name of ["/dev/stdout", "/dev/fd/1"]) {
+    const { code, stdout, stderr } = await run(["bench", `:${server.port}`, "-n", "50", "--report", name]);
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(text(stdout), /^tcp:[^]*\n +messages +50\n[^]*<!doctype html>[^]*<\/html>\n$/);
+  }
+});
+
 Deno.test("bench: a wrong command line or file is exit 2, one line, before anything is opened", async () => {
   let connections = 0;
   using server = peer((conn) => (connections++, echo(conn)));
@@ -165,6 +204,7 @@ Deno.test("bench: a wrong command line or file is exit 2, one line, before anyth
     "--workers 2",
     "--hdr /no/such/folder/a",
     "--report /",
+    "--report /dev/full",
     "--compare /no/such/file",
     "--compare deno.json",
     "-s 0",

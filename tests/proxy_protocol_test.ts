@@ -352,8 +352,8 @@ Deno.test("a bad header, one that ends early, and one that is late are failures 
   const [[line] = [new Uint8Array()]] = GOOD;
   await fails(new Uint8Array(), "closed after 0 bytes, before the end of a PROXY header");
   await fails(line.subarray(0, 20), "closed after 20 bytes, before the end of a PROXY header");
-  await fails(new Uint8Array(), "no PROXY header within 50.000 ms", "silence");
-  await fails(line.subarray(0, 20), "no PROXY header within 50.000 ms", "silence");
+  await fails(new Uint8Array(), "no PROXY header within 50 ms", "silence");
+  await fails(line.subarray(0, 20), "no PROXY header within 50 ms", "silence");
 });
 
 Deno.test("only a peer in one of the trusted networks is read at all", async () => {

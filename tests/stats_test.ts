@@ -45,6 +45,30 @@ Deno.test("a percentile needs enough latencies to say more than the greatest", (
   }
 });
 
+Deno.test("messages that did not come back count as the slowest: what they would decide is not known", () => {
+  const latencies = new Latencies();
+  for (let i = 1; i <= 980; i++) latencies.record(i);
+  const { min, p50, p90, p99, p99_9, max } = latencies.summary(20);
+  assertEquals([min, p99, p99_9, max], [1, null, null, null]);
+  // Half of the 1000 that were sent came back within 500 ms; of the 980 that came back, within 490.
+  assertAlmostEquals(p50!, 500, 0.5);
+  assertAlmostEquals(p90!, 900, 0.9);
+  assertEquals(latencies.distribution(20).at(-1), [0.98, 980]);
+  // 99 % came back, the last of them after 980 ms.
+  for (let i = 0; i < 10; i++) latencies.record(0.5);
+  assertEquals([latencies.at(0.99, 10), latencies.at(0.991, 10)], [980, null]);
+});
+
+Deno.test("of one latency, the least, the mean and the greatest are the same, to the microsecond", () => {
+  for (const ms of [0.0489512, 0.4898500000000041, 3.0004, 1234.5678]) {
+    const latencies = new Latencies();
+    latencies.record(ms);
+    const { min, mean, max } = latencies.summary();
+    const known = Number(ms.toFixed(3));
+    assertEquals([min, mean, max, latencies.distribution().at(-1)![1]], [known, known, known, known]);
+  }
+});
+
 Deno.test("the distribution rises from the least to the greatest", () => {
   const latencies = new Latencies();
   for (let i = 1; i <= 10_000; i++) latencies.record(i / 10);

@@ -358,7 +358,7 @@ Deno.test("a lost datagram is given up after --timeout and counted, and the rest
   assertEquals(code, 1);
   assertEquals(stdout, new Uint8Array([...TEN.subarray(0, 200), ...TEN.subarray(300)]));
   assertStringIncludes(stderr, counts(10, { received: 9, lost: 1 }));
-  assertStringIncludes(stderr, "echo: 1 of 10 datagrams did not come back within 500.000 ms");
+  assertStringIncludes(stderr, "echo: 1 of 10 datagrams did not come back within 500 ms");
   assert(took >= 500);
 });
 
@@ -473,7 +473,7 @@ Deno.test({
     await terminal.type("hello", "Enter");
     await terminal.shows(/^> hello\n\d+\.\d{3} ms {2}hello\n>$/m);
     await terminal.type("lost", "Enter");
-    await terminal.shows(/^> lost\nno reply within 500\.000 ms\n>$/m);
+    await terminal.shows(/^> lost\nno reply within 500 ms\n>$/m);
     await terminal.type("again", "Enter");
     await terminal.shows(/^\d+\.\d{3} ms {2}again\n>$/m);
     await terminal.type("exit", "Enter");

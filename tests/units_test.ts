@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { count, duration, oneOf, showDuration, showSize, size, UsageError } from "../cli/units.ts";
+import { count, duration, oneOf, rounded, showDuration, showSize, size, UsageError } from "../cli/units.ts";
 
 Deno.test("durations are read with their units; a bare number is seconds", () => {
   const table: [string, number][] = [
@@ -100,7 +100,9 @@ Deno.test("one of some words is exactly one of them", () => {
 
 Deno.test("durations are printed with their unit", () => {
   const table: [number, string][] = [
-    [0, "0.000 ms"],
+    [0, "0 ms"],
+    [3, "3 ms"], // of a clock that counts milliseconds
+    [3.0001, "3.000 ms"],
     [0.2134, "0.213 ms"],
     [12.5, "12.500 ms"],
     [999.9, "999.900 ms"],
@@ -119,17 +121,27 @@ Deno.test("durations are printed with their unit", () => {
   for (const [ms, text] of table) assertEquals(showDuration(ms), text, String(ms));
 });
 
-Deno.test("sizes are printed with their unit", () => {
+Deno.test("sizes are printed in powers of 1000, as their units say", () => {
   const table: [number, string][] = [
     [0, "0 bytes"],
     [1, "1 byte"],
     [17, "17 bytes"],
-    [1023, "1023 bytes"],
-    [1024, "1.0 kB"],
-    [65536, "64.0 kB"],
-    [1024 ** 2 - 1, "1.0 MB"],
-    [1.5 * 1024 ** 2, "1.5 MB"],
-    [3 * 1024 ** 3, "3.0 GB"],
+    [999, "999 bytes"],
+    [1000, "1.0 kB"],
+    [65_536, "65.5 kB"],
+    [1e6 - 1, "1.0 MB"],
+    [1.5e6, "1.5 MB"],
+    [3e9, "3.0 GB"],
   ];
   for (const [bytes, text] of table) assertEquals(showSize(bytes), text, String(bytes));
+});
+
+Deno.test("a figure is rounded to the digits that are known", () => {
+  assertEquals([0.4898500000000041, 0.0213, 5, 1e9 + 0.1234].map((ms) => rounded(ms)), [
+    0.49,
+    0.021,
+    5,
+    1e9 + 0.123,
+  ]);
+  assertEquals(rounded(10.0000004, 6), 10);
 });
