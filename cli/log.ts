@@ -100,7 +100,7 @@ export const EVENTS = {
   state: {
     level: "warn",
     meaning:
-      "the answer to SIGUSR1: clients `open` now, in all and by `threads`, and the totals since the start",
+      "the answer to SIGUSR2: clients `open` now, in all and by `threads`, and the totals since the start",
     say: (f) =>
       `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open (${f.threads?.join(" + ")}), ${totals(f)}`,
   },

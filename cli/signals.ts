@@ -1,7 +1,5 @@
 /** The signals that a process is sent, for all commands alike. */
 
-import process from "node:process";
-
 /** What the signals become. */
 export interface Signals {
   /** Aborts at the first signal that asks to stop, with its name as the reason; the second ends the process. */
@@ -10,23 +8,31 @@ export interface Signals {
   readonly interrupt: () => void;
 }
 
+/**
+ * Signals that come closer than this are one wish: the terminal sends SIGINT to all of its group, and `deno task`
+ * passes on its own; a service manager sends TERM and HUP together.
+ */
+const ONE_WISH_MS = 500;
+
+/** What a shell reports for a process that SIGUSR1 has ended. */
+const ENDED_BY_USR1 = 128 + 10;
+
 /** Listens to them, from now to the end of the process. */
 export function listenToSignals(): Signals {
   const stop = new AbortController();
-  const ask = (name: string) => stop.signal.aborted ? Deno.exit(130) : stop.abort(name);
+  let asked = 0;
+  const ask = (name: string) => {
+    if (!stop.signal.aborted) {
+      asked = performance.now();
+      stop.abort(name);
+    } else if (performance.now() - asked >= ONE_WISH_MS) Deno.exit(130);
+  };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     Deno.addSignalListener(name, () => ask(name));
   }
-  Deno.addSignalListener("SIGUSR1", closeDebugger);
+  // From 2.9.2 on, `deno run` opens its debugger on SIGUSR1, to every user of the machine, and nothing prevents it
+  // but to be gone. So the signal does what it does to a process that does not know it.
+  Deno.addSignalListener("SIGUSR1", () => Deno.exit(ENDED_BY_USR1));
   Deno.addSignalListener("SIGUSR2", () => {}); // without a listener it would end the process
   return { stop: stop.signal, interrupt: () => ask("SIGINT") };
-}
-
-/**
- * From 2.9.2 on, `deno run` opens its debugger on SIGUSR1 to every user of the machine, whoever listens for the
- * signal, and has no flag against it; the compiled program does not. It is closed as soon as it is there.
- */
-function closeDebugger(): void {
-  const { _debugEnd } = process as { _debugEnd?: () => void };
-  for (const ms of [0, 20, 200]) setTimeout(() => _debugEnd?.(), ms);
 }

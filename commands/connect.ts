@@ -50,7 +50,7 @@ export const command: Command<typeof flags> = {
     UDP_CLIENT,
     "A MESSAGE that begins with - goes after --.",
     EXIT_CODES,
-    "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130; USR1, USR2: nothing.",
+    "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130.",
   ],
   examples: [
     ["echo connect 10.0.0.7", 'type lines; "exit" or Ctrl-D leaves'],

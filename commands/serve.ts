@@ -71,8 +71,8 @@ export const command: Command<typeof flags> = {
     ADDRESS,
     SCHEMES,
     UDP_SERVER,
-    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR1 logs the present state;",
-    "USR2 reads the files of --cert, --key and --client-ca again; without TLS it does nothing.",
+    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2 logs the present state,",
+    "and reads the files of --cert, --key and --client-ca again.",
     "D is a duration: 250ms, 5s, 2m, 1h; a bare number is seconds. N may end in k or M.",
   ],
   examples: [
@@ -108,11 +108,11 @@ export async function run(words: string[]): Promise<void> {
     ? new Server(settings, log, totals)
     : new Crew(settings, options.workers, totals, log, stderr, logging);
   const { stop } = listenToSignals();
-  Deno.addSignalListener("SIGUSR1", async () => {
+  Deno.addSignalListener("SIGUSR2", async () => {
+    if (readTls !== undefined) reload(readTls, service, log);
     await service.count();
     log.write("state", { ...totals.summary(), threads: totals.threads });
   });
-  if (readTls !== undefined) Deno.addSignalListener("SIGUSR2", () => reload(readTls, service, log));
   try {
     await service.run(stop, {
       listening(addresses) {

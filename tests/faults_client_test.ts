@@ -566,6 +566,7 @@ Deno.test("a second signal in a pipe ends it at once, with 130", async () => {
   assertEquals(await within(5000, "what was sent", received.promise), "lost");
   client.process.kill("SIGINT");
   await within(5000, "the half-close after the first signal", halfClosed.promise);
+  await new Promise((resolve) => setTimeout(resolve, 600)); // sooner, it would count as the same wish
   client.process.kill("SIGINT");
   const { code, stderr } = await client.end();
   end.resolve();

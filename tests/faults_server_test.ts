@@ -642,11 +642,28 @@ Deno.test("fault 13: a second signal ends it at once, with 130", async () => {
   server.kill("SIGTERM");
   await server.log.with('"stopping"');
   assertEquals((await readToEnd(conn)).error, "", "it is told to finish, and does not");
+  await pause(600); // sooner, it would count as the same wish
   const begin = performance.now();
   server.kill("SIGINT");
   assertEquals((await within(2000, "its end", server.status)).code, 130);
   assertLess(performance.now() - begin, 500);
 });
+
+for (const [first, second] of [["SIGINT", "SIGINT"], ["SIGTERM", "SIGHUP"]] as const) {
+  Deno.test(`fault 13: ${first} with ${second} close behind it is one wish: the drain is not skipped`, async () => {
+    await using server = await ServerProcess.start();
+    using conn = await server.connect();
+    assertEquals(await roundTrip(conn, "hello"), "hello");
+    server.kill(first);
+    await server.log.with('"stopping"');
+    server.kill(second);
+    assertEquals(await readToEnd(conn), { bytes: new Uint8Array(), error: "" });
+    conn.close();
+    assertEquals((await within(3000, "its end", server.status)).code, 0);
+    await server.log.ended;
+    assertEquals(server.log.events("stopped").length, 1);
+  });
+}
 
 Deno.test("fault 14: after Ctrl-C with clients connected it can be started again at once", async () => {
   await using first = await ServerProcess.start(["--drain", "100ms"]);
@@ -897,29 +914,48 @@ for (const signal of ["SIGHUP", "SIGQUIT", "SIGINT"] as const) {
   });
 }
 
-Deno.test("of the trade: SIGUSR1 logs the state, SIGUSR2 does nothing, neither opens anything", async () => {
+Deno.test("of the trade: SIGUSR2 logs the state, and opens nothing", async () => {
   const help = new TextDecoder().decode((await run(["serve", "--help"])).stdout);
-  assertMatch(help, /USR1 logs the present state;\s+USR2 reads the files/);
+  assertMatch(help, /USR2 logs the present state,\s+and reads the files/);
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   assertEquals(await roundTrip(conn, "hello"), "hello");
-  await pause(700); // Deno starts to listen for SIGUSR1 itself half a second after its start
   for (let i = 1; i <= 2; i++) {
-    server.kill("SIGUSR1");
+    server.kill("SIGUSR2");
     await until(`state line ${i}`, () => server.log.events("state").length === i);
     const { open, served, bytes, refused, failed } = server.log.events("state")[i - 1]!;
     assertEquals([open, served, bytes, refused, failed], [1, 1, 5, 0, 0]);
-    await pause(300); // what opens, opens a little after the signal
-    assertEquals(listeners(server.pid), 1, "its own port alone: no debugger");
+    assertEquals(listeners(server.pid), 1, "its own port alone");
   }
   const lines = server.log.all.length;
-  server.kill("SIGUSR2");
-  await pause(100);
   assertEquals(await roundTrip(conn, "again"), "again");
   await server.log.with('"again');
   assertEquals(server.log.all.length, lines + 1, "the message alone");
   conn.close();
   assertEquals(await server.stop(), 0);
+});
+
+Deno.test("of the trade: SIGUSR1 ends it at once, and Deno never opens its debugger", async () => {
+  await using server = await ServerProcess.start();
+  const conns = await many(150, () => server.connect());
+  let busy = true;
+  const load = Promise.allSettled(conns.map(async (conn) => {
+    while (busy) await roundTrip(conn, "load");
+  }));
+  try {
+    await pause(700); // Deno starts to listen for SIGUSR1 itself half a second after its start
+    server.kill("SIGUSR1");
+    assertEquals((await within(2000, "its end", server.status)).code, 138);
+    await server.log.ended;
+    assertEquals(
+      server.log.all.filter((line) => line.startsWith("Debugger") || line.startsWith("Visit")),
+      [],
+    );
+  } finally {
+    busy = false;
+    await load;
+    closeAll(conns);
+  }
 });
 
 Deno.test({

@@ -1,7 +1,7 @@
 /** `echo connect` as a person sees it: in a real terminal, which tmux provides. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { ECHO, has, peer, readUpTo, ServerProcess, writeAll } from "./helpers.ts";
+import { ECHO, has, peer, readUpTo, roundTrip, ServerProcess, writeAll } from "./helpers.ts";
 import { SCRIPT, Terminal } from "./terminal.ts";
 
 const encoder = new TextEncoder();
@@ -103,6 +103,7 @@ Deno.test({
     await terminal.type("hello", "Enter");
     await received.promise;
     await terminal.type("", "C-c");
+    await new Promise((resolve) => setTimeout(resolve, 600)); // sooner, it would count as the same wish
     await terminal.type("", "C-c");
     assertEquals(await terminal.exit(), 130);
     end.resolve();
@@ -222,6 +223,27 @@ Deno.test({
       assert(!/[\x00-\x09\x0b-\x1f\x7f]/.test(errors), JSON.stringify(errors));
     } finally {
       await Deno.remove(file);
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "Ctrl-C under `deno task start` drains, although deno task passes on the signal that the terminal sent",
+  ignore: ignore || Deno.env.has("ECHO_BIN"),
+  async fn() {
+    for (let i = 0; i < 3; i++) {
+      const words = [Deno.execPath(), "task", "start", "127.0.0.1:0", "--drain", "300ms"];
+      await using terminal = await Terminal.run(words);
+      const [, port] = /listening on tcp:\/\/127\.0\.0\.1:(\d+)/.exec(
+        await terminal.shows(/listening on \S+:\d+$/m),
+      )!;
+      using conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+      assertEquals(await roundTrip(conn, "hello"), "hello");
+      await terminal.type("", "C-c");
+      assertEquals(await readUpTo(conn, 1), new Uint8Array(), "it is told to finish, and does not");
+      assertEquals(await terminal.exit(), 0);
+      assertStringIncludes(await terminal.screen(), "stopped after");
     }
   },
 });

@@ -121,7 +121,7 @@ Deno.test("datagrams of 0, 1, 1,400 and 65,507 bytes come back exact, over IPv4 
       bytes += size;
     }
   }
-  server.kill("SIGUSR1");
+  server.kill("SIGUSR2");
   await server.log.with('"state"');
   const state = server.log.events("state")[0]!;
   assertEquals([state["datagrams"], state["bytes"]], [8, bytes]);

@@ -8,7 +8,7 @@ Deno.test("two workers share the connections of one port evenly, and no id is us
   await using server = await ServerProcess.start(["--workers", "2"]);
   const conns = await Promise.all(Array.from({ length: 1000 }, () => server.connect()));
   for (const conn of conns) assertEquals(await roundTrip(conn, "hi"), "hi");
-  server.kill("SIGUSR1");
+  server.kill("SIGUSR2");
   await server.log.with('"state"');
   const { open, served, bytes, threads } = server.log.events("state")[0] as unknown as Required<Fields>;
   assertEquals([open, served, bytes], [1000, 1000, 2000]);
