@@ -7,7 +7,7 @@ import { readLines } from "./cli/terminal.ts";
 import { showDuration, showSize } from "./cli/units.ts";
 import { Conversation, type Dialogue, type Source } from "./net/conversation.ts";
 import { DatagramConversation } from "./net/datagram_client.ts";
-import { Failure, reason } from "./net/errors.ts";
+import { Failure, reason, Unreachable } from "./net/errors.ts";
 import { pause } from "./net/pause.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
 import { transport } from "./net/transport.ts";
@@ -214,8 +214,9 @@ async function reach(
     }
     if (!(fault instanceof Failure)) throw fault;
     if (late.aborted) {
+      const what = fault.cause instanceof Unreachable ? fault.cause.what : "no answer";
       const why = "a firewall drops it, or nobody accepts there (see --timeout)";
-      fault = new Failure(`cannot connect to ${where}: no answer within ${showDuration(timeout)}; ${why}`);
+      fault = new Failure(`cannot connect to ${where}: ${what} within ${showDuration(timeout)}; ${why}`);
     }
     const retrying = performance.now() + RETRY_PAUSE_MS <= deadline;
     if (retrying && !stop.aborted) {

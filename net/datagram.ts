@@ -1,7 +1,7 @@
 /** UDP, the server's side of RFC 862: each datagram that arrives goes back to where it came from. */
 
 import { type DatagramAddress, showAddress, showPeer } from "../cli/address.ts";
-import { bind } from "./tcp.ts";
+import { addressesOf, bind } from "./tcp.ts";
 
 /** More than any datagram has (65,507 bytes over IPv4, 65,527 over IPv6): a buffer too small would cut silently. */
 export const RECEIVE_BUFFER = 65_536;
@@ -127,22 +127,10 @@ export async function dialDatagrams(
   host: string,
   signal: AbortSignal,
 ): Promise<{ readonly socket: Deno.DatagramConn; readonly hostname: string }> {
-  const { lookup } = await import("node:dns/promises");
-  const given = Promise.withResolvers<never>();
-  const giveUp = () => {
-    const name: unknown = signal.reason;
-    const why = typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time";
-    given.reject(new Error(why));
-  };
-  signal.addEventListener("abort", giveUp, { once: true });
-  try {
-    const ip = await Promise.race([lookup(host), given.promise]);
-    const local = ip.family === 6 ? "::" : "0.0.0.0";
-    const socket = Deno.listenDatagram({ transport: "udp", hostname: local, port: 0 });
-    return { socket, hostname: ip.address };
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
+  const [hostname = ""] = await addressesOf(host, signal);
+  const local = hostname.includes(":") ? "::" : "0.0.0.0";
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: local, port: 0 });
+  return { socket, hostname };
 }
 
 function shown({ hostname, port }: Deno.NetAddr): string {

@@ -8,6 +8,31 @@ const NO_NAME = "the name does not resolve; check its spelling and the DNS";
 /** Whoever read our output has had enough, as `head -1` has: not a fault. */
 export class OutputClosed extends Error {}
 
+/** No address of a name could be connected to. */
+export class Unreachable extends Error {
+  /** What failed at which addresses: `connection refused at ::1 and 127.0.0.1`. */
+  readonly what: string;
+  /** errno(3) of the last address. */
+  readonly code: string;
+
+  /** By IP address, in the order in which they failed. */
+  constructor(faults: ReadonlyMap<string, unknown>) {
+    const rows = Array.from(faults, ([ip, error]) => ({ ip, why: reason(error).split("; ") }));
+    const alike = Map.groupBy(rows, ({ why }) => why[0]);
+    const what = Array.from(alike, ([what, rows]) => `${what} at ${listed(rows.map(({ ip }) => ip))}`).join(
+      ", ",
+    );
+    super([what, ...rows.at(-1)?.why.slice(1) ?? []].join("; "));
+    this.what = what;
+    this.code = errno([...faults.values()].at(-1));
+  }
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function listed(words: readonly string[]): string {
+  return [words.slice(0, -1).join(", "), ...words.slice(-1)].filter((part) => part !== "").join(" and ");
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the address is in use by a live server; stop it, or try another port",
   EADDRNOTAVAIL: "this machine has no such address; try :PORT for every interface",
@@ -55,7 +80,7 @@ export function errno(error: unknown): string {
 
 /** Why it failed, as half a sentence. */
 export function reason(error: unknown): string {
-  const known = REASONS[errno(error)];
+  const known = error instanceof Unreachable ? error.message : REASONS[errno(error)];
   if (known !== undefined) return known;
   const message = error instanceof Error ? error.message : String(error);
   if (/failed to lookup address/.test(message)) return NO_NAME;

@@ -1,7 +1,7 @@
 /** TCP: `Deno.listen` and `Deno.connect`. */
 
 import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
-import { errno, failure } from "./errors.ts";
+import { errno, failure, Unreachable } from "./errors.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */
@@ -43,9 +43,12 @@ export async function dial(
   preamble: Preamble | undefined,
   signal: AbortSignal,
 ): Promise<Deno.TcpConn> {
-  const { host: hostname = "127.0.0.1", port } = address;
+  const { host = "127.0.0.1", port } = address;
   try {
-    const conn = await Deno.connect({ hostname, port, signal });
+    const conn = await firstToAnswer(host, signal, {
+      open: (hostname, signal) => Deno.connect({ hostname, port, signal }),
+      close: (conn) => conn.close(),
+    });
     try {
       tune(conn);
       const bytes = preamble?.(conn.localAddr, conn.remoteAddr) ?? new Uint8Array();
@@ -56,8 +59,89 @@ export async function dial(
       throw error;
     }
   } catch (error) {
-    throw failure("connect to", showAddress({ ...address, host: hostname }), error);
+    throw failure("connect to", showAddress({ ...address, host }), error);
   }
+}
+
+/** How long an address may be silent before the next one of the same name is tried beside it (RFC 8305, 5). */
+const ATTEMPT_DELAY_MS = 250;
+
+/** How to make a connection to one IP address, and how to be rid of one that came too late. */
+export interface Attempt<C> {
+  open(ip: string, signal: AbortSignal): Promise<C>;
+  close(connection: C): void;
+}
+
+/**
+ * A connection to the first of the host's addresses that answers, in the order of the resolver. Deno 2.7 itself
+ * would try none but the first. Throws Unreachable when all addresses of a name have failed; gives up when `signal`
+ * aborts.
+ */
+export async function firstToAnswer<C>(
+  host: string,
+  signal: AbortSignal,
+  { open, close }: Attempt<C>,
+): Promise<C> {
+  if (isIp(host)) return await open(host, signal);
+  const ips = await addressesOf(host, signal);
+  const { promise, resolve, reject } = Promise.withResolvers<C>();
+  const won = new AbortController();
+  const either = AbortSignal.any([signal, won.signal]);
+  const faults = new Map<string, unknown>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const waiting = ips.values();
+  const tryNext = () => {
+    clearTimeout(timer);
+    const { value: ip } = waiting.next();
+    if (ip === undefined) return;
+    timer = setTimeout(tryNext, ATTEMPT_DELAY_MS);
+    open(ip, either).then(
+      (connection) => {
+        if (won.signal.aborted) return close(connection);
+        won.abort();
+        resolve(connection);
+      },
+      (error) => {
+        faults.set(ip, signal.aborted ? new Error("no answer") : error);
+        if (faults.size === ips.length) reject(new Unreachable(faults));
+        else if (!won.signal.aborted) tryNext();
+      },
+    );
+  };
+  tryNext();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The IP addresses of a host, without repetition, in the order of the resolver. Rejects when the name does not
+ * resolve, or `signal` aborts before it does.
+ */
+export async function addressesOf(host: string, signal: AbortSignal): Promise<readonly string[]> {
+  if (isIp(host)) return [host];
+  const { lookup } = await import("node:dns/promises");
+  const given = Promise.withResolvers<never>();
+  const giveUp = () => {
+    const name: unknown = signal.reason;
+    const why = typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time";
+    given.reject(new Error(why));
+  };
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  try {
+    const found = await Promise.race([lookup(host, { all: true, verbatim: true }), given.promise]);
+    return [...new Set(found.map(({ address }) => address))];
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** A name, in an address that was parsed, never ends in a number. */
+function isIp(host: string): boolean {
+  return /:|\.\d+$/.test(host);
 }
 
 /** Listens on the host of the address, or else on every interface. Throws Failure. */
