@@ -9,6 +9,8 @@ export const RECEIVE_BUFFER = 65_536;
 const FIRST_FREE_PORT = 1024;
 /** After a failed receive, so that one that fails for ever does not spin. */
 const FAULT_PAUSE_MS = 10;
+/** fe80::/10 (RFC 4291): an address that each link of a machine may have, so that it needs a zone to be reached. */
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:/i;
 /** At the stop, what has arrived is answered: until nothing came for one such time, and for ten at most. */
 const LULL_MS = 10;
 const LULLS = 10;
@@ -33,6 +35,8 @@ export class DatagramSocket {
   readonly address: string;
   readonly port: number;
   readonly #socket: Deno.DatagramConn;
+  /** Bound to the link-local address of one interface. */
+  readonly #onOneLink: boolean;
   #received = 0;
   #datagrams = 0;
   #bytes = 0;
@@ -45,8 +49,11 @@ export class DatagramSocket {
       (hostname) => Deno.listenDatagram({ transport: "udp", hostname, port: address.port }),
     );
     const { hostname, port } = this.#socket.addr as Deno.NetAddr;
-    this.address = showAddress({ ...address, host: hostname, port });
+    // Deno does not tell the zone of an address that it bound.
+    const host = address.host?.includes("%") ? address.host : hostname;
+    this.address = showAddress({ ...address, host, port });
     this.port = port;
+    this.#onOneLink = LINK_LOCAL.test(hostname);
   }
 
   /**
@@ -58,7 +65,9 @@ export class DatagramSocket {
    * refused until it tries again.
    *
    * On every interface of a machine with several addresses, the system chooses the answer's source by the route,
-   * not by where the datagram had gone to; listen on each address by itself where that matters.
+   * not by where the datagram had gone to; listen on each address by itself where that matters. A link-local peer
+   * (IPv6) gets an answer from a socket of its own link alone: Deno does not tell the interface on which a datagram
+   * came, and without it the answer would leave on the machine's first one.
    */
   async echo(host: DatagramHost): Promise<void> {
     const buffer = new Uint8Array(RECEIVE_BUFFER);
@@ -74,10 +83,9 @@ export class DatagramSocket {
         continue;
       }
       this.#received++;
-      const { port } = from;
-      if (port < FIRST_FREE_PORT || host.ownPorts.has(port)) {
-        const why = port < FIRST_FREE_PORT ? "is below 1024" : "is the server's own";
-        host.refused(shown(from), `its port ${why}, so the answer might be echoed for ever`);
+      const refusal = this.#refusal(from, host);
+      if (refusal !== undefined) {
+        host.refused(shown(from), refusal);
         continue;
       }
       host.onDatagram?.(shown(from), datagram);
@@ -89,6 +97,17 @@ export class DatagramSocket {
         host.failed(shown(from), error);
       }
     }
+  }
+
+  /** Why a datagram from there gets no answer, if so. */
+  #refusal({ hostname, port }: Deno.NetAddr, { ownPorts }: DatagramHost): string | undefined {
+    if (port < FIRST_FREE_PORT) return "its port is below 1024, so the answer might be echoed for ever";
+    if (ownPorts.has(port)) return "its port is the server's own, so the answer might be echoed for ever";
+    if (LINK_LOCAL.test(hostname) && !this.#onOneLink) {
+      return "its address is link-local, and the answer could leave on another link; " +
+        `listen on the link's own address, as udp://[fe80::1%eth0]:${this.port}`;
+    }
+    return undefined;
   }
 
   /** What was sent back since the last time that this was asked. */

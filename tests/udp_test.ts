@@ -205,12 +205,15 @@ Deno.test("senders that vanish, and a flood that nobody reads the answers of, co
   const flood = (async () => {
     for (const bytes = noise(1000); flooding;) await flooder.send(bytes, udp);
   })();
-  using conn = await server.connect();
-  for (let i = 0; i < 20; i++) {
-    assertEquals(await within(1000, "an echo beside the flood", roundTrip(conn, "hello")), "hello");
+  try {
+    using conn = await server.connect();
+    for (let i = 0; i < 20; i++) {
+      assertEquals(await within(1000, "an echo beside the flood", roundTrip(conn, "hello")), "hello");
+    }
+  } finally {
+    flooding = false; // before its socket is closed, whatever happened
+    await flood;
   }
-  flooding = false;
-  await flood;
   using socket = new Socket();
   for (let tries = 1; tries <= 50; tries++) { // the flood may have left no room for the first ones
     await socket.send("still there?", udp);
@@ -488,21 +491,31 @@ Deno.test({
   },
 });
 
-/** Two network namespaces and a cable between them: 10.77.0.1 and fd77::1 here, 10.77.0.2 and fd77::2 there. */
+/**
+ * Two network namespaces and a cable between them: 10.77.0.1, fd77::1 and fe80::1 here, 10.77.0.2, fd77::2 and
+ * fe80::2 there.
+ */
 class Network implements AsyncDisposable {
-  readonly here = `echo-${Deno.pid}-a`;
-  readonly there = `echo-${Deno.pid}-b`;
+  readonly there: string;
 
-  static async make(): Promise<Network> {
-    const network = new Network();
-    const { here, there } = network;
+  private constructor(readonly here: string, readonly cable: string) {
+    this.there = `echo-${Deno.pid}-${cable}`;
+  }
+
+  /** With its end here in a namespace that is there already, or in one of its own. */
+  static async make(cable = "cable", here?: string): Promise<Network> {
+    const network = new Network(here ?? `echo-${Deno.pid}`, cable);
+    const { there } = network;
     try {
-      for (const name of [here, there]) await ip("netns", "add", name);
-      await ip("-n", here, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", there);
-      for (const [name, end] of [[here, 1], [there, 2]] as const) {
-        await ip("-n", name, "address", "add", `10.77.0.${end}/24`, "dev", "cable");
-        await ip("-n", name, "address", "add", `fd77::${end}/64`, "dev", "cable", "nodad");
-        await ip("-n", name, "link", "set", "cable", "up");
+      for (const name of here === undefined ? [network.here, there] : [there]) await ip("netns", "add", name);
+      const link = ["link", "add", cable, "type", "veth", "peer", "name", cable, "netns", there];
+      await ip("-n", network.here, ...link);
+      for (const [name, end] of [[network.here, 1], [there, 2]] as const) {
+        await ip("-n", name, "link", "set", cable, "addrgenmode", "none");
+        await ip("-n", name, "address", "add", `10.77.0.${end}/24`, "dev", cable);
+        await ip("-n", name, "address", "add", `fd77::${end}/64`, "dev", cable, "nodad");
+        await ip("-n", name, "address", "add", `fe80::${end}/64`, "dev", cable, "nodad");
+        await ip("-n", name, "link", "set", cable, "up");
       }
       return network;
     } catch (error) {
@@ -512,7 +525,7 @@ class Network implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of [this.here, this.there]) await ip("netns", "delete", name).catch(() => {});
+    for (const name of [this.there, this.here]) await ip("netns", "delete", name).catch(() => {});
   }
 }
 
@@ -553,5 +566,32 @@ Deno.test({
     }
     assertEquals(await server.stop(), 0);
     assertEquals(server.log.events("datagram")[0]!["peer"]!.toString().split(":")[0], "10.77.0.2");
+  },
+});
+
+Deno.test({
+  name:
+    "a link-local client of any link gets its answer from a socket of that link, and a refusal from one of all",
+  ignore: !await mayMakeNetworks(),
+  async fn() {
+    await using first = await Network.make("cable");
+    await using second = await Network.make("wire", first.here);
+    const under = (name: string) => ({ under: ["ip", "netns", "exec", name] });
+    const ask = (network: Network, port: number) =>
+      run(
+        ["connect", `udp://[fe80::1%${network.cable}]:${port}`, "hello", "--timeout", "500ms"],
+        under(network.there),
+      );
+    const words = ["udp://:7007", "udp://[fe80::1%cable]:7008", "udp://[fe80::1%wire]:7009"];
+    await using server = await ServerProcess.start(words, under(first.here));
+    await server.log.with("udp://[fe80::1%wire]:7009");
+    assertEquals([(await ask(first, 7008)).code, (await ask(second, 7009)).code], [0, 0]);
+    assertEquals([(await ask(first, 7007)).code, (await ask(second, 7007)).code], [1, 1]);
+    assertEquals(await server.stop(), 0);
+    assertStringIncludes(
+      String(server.log.events("refused")[0]!["reason"]),
+      "listen on the link's own address",
+    );
+    assertEquals([summary(server)["refused"], summary(server)["datagrams"]], [2, 2]);
   },
 });
