@@ -2,10 +2,11 @@
 
 import process from "node:process";
 import { type Address, showAddress } from "./cli/address.ts";
-import { checkWritable, print, readResult, takeAll, writeFile } from "./cli/output.ts";
+import { checkWritable, print, readResult, reportWidth, takeAll, writeFile } from "./cli/output.ts";
 import { type Fared, runCrew, shares } from "./load/crew.ts";
 import type { PacePlan } from "./load/pace.ts";
 import type { Plan } from "./load/plan.ts";
+import { rounded } from "./cli/units.ts";
 import type { DialOptions } from "./net/stream.ts";
 import { hlog } from "./stats/hlog.ts";
 import { Progress } from "./stats/progress.ts";
@@ -90,7 +91,7 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
   const results = old === undefined ? [result] : [old, result];
   const { hdr, report: html } = options;
   await takeAll([
-    () => print(options.json ? `${JSON.stringify(result)}\n` : report(results, texts)),
+    () => print(options.json ? `${JSON.stringify(result)}\n` : report(results, texts, reportWidth())),
     ...(hdr === undefined ? [] : [() => {
       const comment = `echo ${options.version}, bench ${result.target}`;
       return writeFile(hdr, hlog(comment, started, timeline.intervals));
@@ -133,11 +134,13 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
   const seconds = Math.max(fared.ms / 1000, 0.001);
   const messagesPerSecond = all.count / seconds;
   const threads = Math.min(options.workers, options.connections, navigator.hardwareConcurrency);
+  const counts = { due: null, sent: all.count, received: all.count, lost: 0, unfinished: 0 };
+  const latency = all.summary(counts.lost + counts.unfinished);
   return {
     version: options.version,
     target: showAddress(options.address),
     started: new Date(measured.started).toISOString(),
-    duration_seconds: seconds,
+    duration_seconds: rounded(seconds, 6),
     options: {
       connections: options.connections,
       size_bytes: size,
@@ -151,28 +154,24 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
       workers: options.workers,
       seed: options.seed,
     },
-    due: null,
-    sent: all.count,
-    received: all.count,
-    lost: 0,
-    unfinished: 0,
+    ...counts,
     messages: all.count,
     bytes: all.count * size,
-    messages_per_second: messagesPerSecond,
-    bytes_per_second: messagesPerSecond * size,
+    messages_per_second: rounded(messagesPerSecond),
+    bytes_per_second: rounded(messagesPerSecond * size),
     send_delay_ms: null,
-    client_cpu_percent: fared.ms === 0 ? 0 : 100 * measured.cpuMs / fared.ms,
-    latency_ms: all.summary(),
-    latency_distribution: all.distribution(),
+    client_cpu_percent: fared.ms === 0 ? 0 : rounded(100 * measured.cpuMs / fared.ms, 1),
+    latency_ms: latency,
+    latency_distribution: all.distribution(counts.lost + counts.unfinished),
     timeline: timeline.seconds(size),
     errors: measured.errors,
     warmup_errors: 0,
     warnings: warnings({
-      latency: all.summary(),
-      messages: all.count,
+      ...counts,
+      latency,
+      timeline: timeline.seconds(size),
+      seconds,
       rate,
-      due: null,
-      sent: all.count,
       backlog: 0,
       messagesPerSecond,
       busy: fared.ms === 0 ? 0 : measured.cpuMs / (fared.ms * threads),

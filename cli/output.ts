@@ -21,6 +21,15 @@ export function print(text: string): Promise<void> {
   return output(encoder.encode(text));
 }
 
+const WIDEST = 80;
+const NARROWEST = 40;
+
+/** How many characters a line of a report may have: as many as the terminal shows, where stdout is one; from 40 to 80. */
+export function reportWidth(): number {
+  if (!Deno.stdout.isTerminal()) return WIDEST;
+  return Math.min(WIDEST, Math.max(NARROWEST, Deno.consoleSize().columns));
+}
+
 /** Names of our own stdout. Deno opens none of them: they are what any file may be a link to. */
 const STDOUT = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 

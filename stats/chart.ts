@@ -1,40 +1,43 @@
 /** Histograms of latencies for a terminal: readable without colour, in any font that has the block characters. */
 
+import { milliseconds } from "./figures.ts";
 import type { Result } from "./result.ts";
 
 const ROWS = 12;
-/** Of all bars of a row together. */
-const WIDTH = 56;
+/** Of what stands before the shares: `  <= 12345678 ms `. */
+const LABEL = 17;
+/** Of a share: `100.0 % `. */
+const SHARE = 8;
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /**
  * A row for each band of latency: its upper edge, and for each result the share of its messages in the band, with
- * a bar. The bands grow in equal ratios from the smallest latency to the greatest; all results share them, and
- * the scale of the bars.
+ * a bar; at last the share that did not come back. The bands grow in equal ratios from the smallest latency to the
+ * greatest; all results share them, and the scale of the bars. No row is longer than `width`, 40 or more.
  */
-export function chart(results: readonly Result[]): string[] {
+export function chart(results: readonly Result[], width: number): string[] {
   const points = results.flatMap(({ latency_distribution }) => latency_distribution.map(([, ms]) => ms));
   if (points.length === 0) return [];
   const edges = ladder(Math.min(...points), Math.max(...points));
   const columns = results.map(({ latency_distribution }) => {
     const within = edges.map((ms) => shareWithin(latency_distribution, ms));
-    return within.map((share, i) => share - (within[i - 1] ?? 0));
+    const missing = 1 - (latency_distribution.at(-1)?.[0] ?? 1);
+    return [...within.map((share, i) => share - (within[i - 1] ?? 0)), missing];
   });
+  const labels = [
+    ...edges.map((ms) => `  <= ${milliseconds(ms).padStart(8)} ms `),
+    "  not back".padEnd(LABEL),
+  ];
   const most = Math.max(...columns.flat());
-  const width = Math.floor(WIDTH / results.length);
-  return edges.map((ms, row) => {
+  const room = Math.floor((width - LABEL + 1) / results.length) - 1 - SHARE;
+  const rows = labels.map((label, row) => {
     const cells = columns.map((shares) => {
       const share = shares[row] ?? 0;
-      return `${percent(share).padStart(7)} ${bar(share / most, width).padEnd(width)}`;
+      return `${percent(share).padStart(SHARE - 1)} ${bar(share / most, room).padEnd(room)}`;
     });
-    return `  <= ${figure(ms).padStart(8)} ms ${cells.join(" ")}`.trimEnd();
+    return (label + cells.join(" ")).trimEnd();
   });
-}
-
-/** Milliseconds to three digits or more: `0.0213`, `1.25`, `13.4`, `1021`; `-` where there is no figure. */
-export function figure(ms: number | null): string {
-  if (ms === null) return "-";
-  return ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : ms >= 0.1 ? 3 : 4);
+  return columns.some((shares) => shares.at(-1)! > 0) ? rows : rows.slice(0, -1);
 }
 
 /** A bar of `share` of the width; what is not nothing shows. */

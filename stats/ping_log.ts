@@ -1,7 +1,7 @@
 /** What `echo ping` prints: a line a reply, and the summary, as text or as JSON objects with bench's names. */
 
 import { rounded, showDuration } from "../cli/units.ts";
-import { figure } from "./chart.ts";
+import { milliseconds } from "./figures.ts";
 import { Latencies } from "./histogram.ts";
 import type { Latency, Result } from "./result.ts";
 
@@ -142,7 +142,7 @@ export class PingLog {
     const { min, mean, max, mdev, p50, p90, p99 } = latency_ms;
     const exact = [min, mean, max, mdev].map((ms) => (ms ?? 0).toFixed(3)).join("/");
     lines.push(`rtt min/avg/max/mdev = ${exact} ms`);
-    lines.push(`rtt p50/p90/p99 = ${[p50, p90, p99].map(figure).join("/")} ms`);
+    lines.push(`rtt p50/p90/p99 = ${[p50, p90, p99].map(milliseconds).join("/")} ms`);
     return lines;
   }
 

@@ -2,7 +2,7 @@
 
 import cliProgress from "cli-progress";
 import process from "node:process";
-import { figure } from "./chart.ts";
+import { milliseconds } from "./figures.ts";
 import { Latencies } from "./histogram.ts";
 
 const REDRAWS_PER_SECOND = 4;
@@ -72,7 +72,7 @@ export class Progress {
     const rate = this.#recent.count / Math.max(seconds - this.#at, 0.001);
     const done = this.#seconds === undefined ? this.#count : Math.min(seconds, this.#total);
     const left = done === 0 ? "" : `${Math.ceil(seconds * (this.#total - done) / done)} s left, `;
-    const p99 = figure(this.#recent.at(0.99));
+    const p99 = milliseconds(this.#recent.at(0.99));
     this.#bar?.update(done, { left, now: `${rate.toFixed(0)} messages/s, p99 ${p99} ms` });
     this.#recent.reset();
     this.#at = seconds;

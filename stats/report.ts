@@ -1,67 +1,38 @@
 /** The report as text. */
 
-import { showDuration, showSize } from "../cli/units.ts";
-import { chart, figure } from "./chart.ts";
+import { showDuration } from "../cli/units.ts";
+import { chart } from "./chart.ts";
+import { comparison } from "./compare.ts";
+import { count, errorKinds, type Figure, figuresOf, finite, UNKNOWN, valueOf } from "./figures.ts";
 import type { Result } from "./result.ts";
 
+const NAME_WIDTH = 12;
+/** Of a column, where there is room. */
 const COLUMN = 14;
-
-interface Row {
-  readonly name: string;
-  readonly cell: (result: Result) => string;
-  /** By what the old and the new are compared. */
-  readonly value?: (result: Result) => number | null;
-}
-
-const latency = (name: keyof Result["latency_ms"]): Row => ({
-  name: `${name.replace("_", ".")} ms`,
-  cell: ({ latency_ms }) => figure(latency_ms[name]),
-  value: ({ latency_ms }) => latency_ms[name],
-});
-
-const ROWS: readonly Row[] = [
-  { name: "messages", cell: ({ messages }) => String(messages) },
-  {
-    name: "messages/s",
-    cell: ({ messages_per_second }) => messages_per_second.toFixed(messages_per_second < 100 ? 1 : 0),
-    value: ({ messages_per_second }) => messages_per_second,
-  },
-  {
-    name: "data/s",
-    cell: ({ bytes_per_second }) => showSize(Math.round(bytes_per_second)),
-    value: ({ bytes_per_second }) => bytes_per_second,
-  },
-  latency("min"),
-  latency("mean"),
-  latency("p50"),
-  latency("p90"),
-  latency("p99"),
-  latency("p99_9"),
-  latency("max"),
-  { name: "errors", cell: ({ errors }) => String(Object.values(errors).reduce((sum, n) => sum + n, 0)) },
-];
+const INDENT = "  ";
 
 /**
- * The text for one result, or for an old and a new one side by side. `notes` are lines on the errors of the last.
+ * The text for one result, or for an old and a new one side by side, in lines of at most `width` characters, 40 or
+ * more. `notes` are sentences on the errors of the last.
  */
-export function report(results: readonly Result[], notes: readonly string[]): string {
-  const last = results.at(-1)!;
-  const [old] = results.length > 1 ? results : [];
-  const lines = results.map((result, i) =>
-    (results.length > 1 ? `${["old", "new"][i]}: ` : "") + heading(result)
-  );
-  lines.push("");
-  if (old !== undefined) lines.push(row("", ["old", "new", "change"]));
-  for (const { name, cell, value } of ROWS) {
-    const cells = results.map(cell);
-    if (old !== undefined) cells.push(value === undefined ? "" : change(value(old), value(last)));
-    lines.push(row(name, cells));
-  }
-  for (const [kind, n] of Object.entries(last.errors)) lines.push(row(`  ${kind}`, [String(n)]));
-  lines.push("", ...chart(results));
-  for (const note of notes) lines.push(note);
-  for (const warning of last.warnings) lines.push(`warning: ${warning}`);
-  return lines.map((line) => line.trimEnd()).join("\n") + "\n";
+export function report(results: readonly Result[], notes: readonly string[], width: number): string {
+  const [old, now] = results as [Result, Result | undefined];
+  const label = (i: number) => now === undefined ? "" : i === 0 ? "old: " : "new: ";
+  const sentences = [
+    ...notes,
+    ...results.flatMap(({ warnings }, i) => warnings.map((warning) => `${label(i)}warning: ${warning}`)),
+  ];
+  const lines = [
+    ...results.flatMap((result, i) => wrap(label(i) + heading(result), width)),
+    "",
+    ...table(rows(results), width),
+    ...(now === undefined ? [] : ["", ...comparison(old, now).flatMap((sentence) => wrap(sentence, width))]),
+    "",
+    ...chart(results, width),
+    ...sentences.flatMap((sentence) => wrap(sentence, width)),
+  ];
+  // What a file of an earlier result says steers no terminal.
+  return lines.map((line) => line.replace(/\p{Cc}/gu, "\ufffd").trimEnd()).join("\n") + "\n";
 }
 
 function heading({ target, options, duration_seconds }: Result): string {
@@ -72,18 +43,54 @@ function heading({ target, options, duration_seconds }: Result): string {
     ? "one message at a time on each"
     : `${pipeline} messages at a time on each`;
   return `${target}: ${connections} connection${connections === 1 ? "" : "s"}, ` +
-    `${showSize(Number(size_bytes))} a message, ${pace}${
-      connect_rate ? ", a new connection for each" : ""
-    }, ` +
-    `for ${showDuration(duration_seconds * 1000)}`;
+    `${size_bytes} byte${size_bytes === 1 ? "" : "s"} a message, ${pace}` +
+    `${connect_rate ? ", a new connection for each" : ""}, for ${showDuration(duration_seconds * 1000)}`;
 }
 
-function row(name: string, cells: readonly string[]): string {
-  return `  ${name.padEnd(12)}${cells.map((cell) => cell.padStart(COLUMN)).join("")}`;
+/** The name of each row, then its cells. */
+function rows(results: readonly Result[]): string[][] {
+  const compared = results.length > 1;
+  const cells = (row: Figure) => {
+    const values = results.map((result) => valueOf(row, result));
+    return [...values.map(row.show), ...(compared ? [change(row, values)] : [])];
+  };
+  return [
+    ...(compared ? [["", "old", "new", "change"]] : []),
+    ...figuresOf(results).map((row) => [row.name, ...cells(row)]),
+    ...errorKinds(results)
+      .map((kind) => [`  ${kind}`, ...results.map(({ errors }) => count(finite(errors[kind] ?? 0)))]),
+  ];
 }
 
-function change(old: number | null, now: number | null): string {
-  if (old === null || now === null || old === 0) return "-";
+/** In per cent, of what is better or worse when it changes. */
+function change({ better }: Figure, [old, now]: readonly (number | null)[]): string {
+  if (better === undefined) return "";
+  if (!old || now === null || now === undefined) return UNKNOWN;
   const percent = (now / old - 1) * 100;
   return `${percent < 0 ? "" : "+"}${percent.toFixed(1)} %`;
+}
+
+function table(rows: readonly (readonly string[])[], width: number): string[] {
+  const columns = Math.max(...rows.map((row) => row.length - 1));
+  const room = Math.floor((width - INDENT.length - NAME_WIDTH) / columns);
+  const widths = Array.from(
+    { length: columns },
+    (_, i) => Math.max(Math.min(room, COLUMN), 1 + Math.max(...rows.map((row) => row[i + 1]?.length ?? 0))),
+  );
+  return rows.map(([name = "", ...cells]) =>
+    INDENT + name.padEnd(NAME_WIDTH) + cells.map((cell, i) => cell.padStart(widths[i]!)).join("")
+  );
+}
+
+/** Lines of whole words; all but the first are indented. A word that is longer than a line stays whole. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line.trim() !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = INDENT + word;
+    } else line += (line === "" ? "" : " ") + word;
+  }
+  return [...lines, line];
 }

@@ -1,24 +1,36 @@
 /** When a figure is not to be trusted, and what to do about it. */
 
-import type { Latency } from "./result.ts";
+import { count, latencyName, milliseconds } from "./figures.ts";
+import type { Latency, Second } from "./result.ts";
 
-/** From this share of its threads' time on, the client was full. */
-const BUSY = 0.9;
+/** From this share of its threads' time on, the client was full. The rest is what the threads wait for each other. */
+const BUSY = 0.95;
+/** A shorter run says nothing of the processor: compiling the program takes as much. */
+const SHORTEST_SECONDS = 1;
 /** What share of the messages by the clock may have been sent late. */
 const LATE = 0.01;
 /** What share of the asked rate is as good as all of it. */
 const REACHED = 0.99;
-/** So many times p99 is an outlier. */
-const OUTLIER = 20;
+/** A closed loop hides a stall that takes a greater share of the run: 1 % of all moments would be in users' p99. */
+const STALL = 0.01;
+/** Intervals of a calm run differ from their median by less than this factor: in 22 runs on a quiet machine at most 1.8. */
+const UNEVEN = 3;
+/** So many intervals have a median, and so many messages in each make a rate. */
+const INTERVALS = 4;
+const MESSAGES = 20;
 
 export interface Circumstances {
   readonly latency: Latency;
-  readonly messages: number;
+  readonly timeline: readonly Second[];
+  readonly seconds: number;
   /** Messages a second that were asked for; null: as many as come back. */
   readonly rate: number | null;
   /** How many messages were due by the clock, null without a rate, and how many were sent, before the time was over. */
   readonly due: number | null;
   readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly unfinished: number;
   /** How many of them were not back when the time was over. */
   readonly backlog: number;
   readonly messagesPerSecond: number;
@@ -28,14 +40,14 @@ export interface Circumstances {
   readonly late: number;
 }
 
-export function warnings(
-  { latency, messages, rate, messagesPerSecond, busy, late }: Circumstances,
-): string[] {
+export function warnings(circumstances: Circumstances): string[] {
+  const { latency, seconds, rate, messagesPerSecond, busy, late } = circumstances;
   const found: string[] = [];
-  const percent = (share: number) => `${Math.round(share * 100)} %`;
-  if (rate === null && busy >= BUSY) {
+  if (rate === null && busy >= BUSY && seconds >= SHORTEST_SECONDS) {
     found.push(
-      `the client's own CPU was full (${percent(busy)} of its threads): the server may be faster; ` +
+      `the client's own CPU was full (${
+        percent(Math.min(busy, 1))
+      } of its threads): the server may be faster; ` +
         "try more --workers, or another machine",
     );
   }
@@ -53,16 +65,75 @@ export function warnings(
         "the latencies are those of an overload",
     );
   }
-  const missing = (["p50", "p90", "p99", "p99_9"] as const).filter((name) => latency[name] === null)
-    .map((name) => name.replace("_", "."));
-  if (messages > 0 && missing.length > 0) {
-    found.push(`${messages} messages are too few for ${missing.join(", ")}; try a longer --duration`);
-  }
-  if (latency.p99 !== null && latency.max !== null && latency.max > latency.p99 * OUTLIER) {
+  found.push(...unknown(circumstances));
+  const { p99, max } = latency;
+  if (rate === null && p99 !== null && max !== null && max > 2 * p99 && max > STALL * 1000 * seconds) {
     found.push(
-      `outliers: the slowest message took ${(latency.max / latency.p99).toFixed(0)} times p99; ` +
-        "something else may have disturbed the run; see whether it comes again",
+      `a reply took ${
+        milliseconds(max)
+      } ms, and its connection sent nothing meanwhile, which no percentile shows: ` +
+        "use --rate to learn what users would have seen",
     );
   }
+  const odd = uneven(circumstances);
+  if (odd !== undefined) found.push(odd);
   return found;
+}
+
+/** Why a percentile is not known. */
+function unknown({ latency, sent, received, lost, unfinished }: Circumstances): string[] {
+  if (received === 0) return [];
+  const keys = (["p50", "p90", "p99", "p99_9", "max"] as const).filter((key) => latency[key] === null);
+  const few = keys.filter((key) => key !== "max" && sent * (1 - SHARES[key]) < 1 - 1e-6);
+  const hidden = keys.filter((key) => !few.includes(key)).map(latencyName);
+  const found: string[] = [];
+  if (hidden.length > 0) {
+    const gone = [
+      ...(lost > 0 ? [`${count(lost)} lost`] : []),
+      ...(unfinished > 0 ? [`${count(unfinished)} on their way at the stop`] : []),
+    ];
+    found.push(
+      `of ${count(sent)} messages ${gone.join(", and ")}: ${hidden.join(", ")} cannot be known; ` +
+        "min and mean are those of the messages that came back",
+    );
+  }
+  if (few.length > 0) {
+    const messages = sent === 1 ? "1 message is" : `${count(sent)} messages are`;
+    found.push(`${messages} too few for ${few.map(latencyName).join(", ")}; send more (-n, -d)`);
+  }
+  return found;
+}
+
+const SHARES = { p50: 0.5, p90: 0.9, p99: 0.99, p99_9: 0.999, max: 1 } as const;
+
+/** The worst interval, where one differs much from the others: the figures of the whole run then mix two things. */
+function uneven({ timeline, rate }: Circumstances): string | undefined {
+  if (timeline.length < INTERVALS) return undefined;
+  const rates = timeline.map(({ messages_per_second }) => messages_per_second);
+  const medians = timeline.map(({ p50_ms }) => p50_ms);
+  const usual = median(rates);
+  const least = Math.min(...rates);
+  const until = (i: number) => `in the interval that ends at ${timeline[i]!.at_seconds} s`;
+  if (rate === null && usual >= MESSAGES && least * UNEVEN < usual) {
+    return `the run was uneven: ${until(rates.indexOf(least))} ${
+      count(Math.round(least))
+    } messages/s came back, ` +
+      `${count(Math.round(usual))} in most; repeat it, and see whether it comes again`;
+  }
+  const known = medians.filter((ms) => ms !== null);
+  const calm = median(known);
+  const most = Math.max(...known);
+  if (known.length >= INTERVALS && most > UNEVEN * calm) {
+    return `the run was uneven: ${until(medians.indexOf(most))} p50 was ${milliseconds(most)} ms, ` +
+      `${milliseconds(calm)} ms in most; repeat it, and see whether it comes again`;
+  }
+  return undefined;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }

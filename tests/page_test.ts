@@ -2,7 +2,10 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { page } from "../stats/page.ts";
+import { plots } from "../stats/page/plots.ts";
+import { report } from "../stats/report.ts";
 import type { Result, Second } from "../stats/result.ts";
+import { Timeline } from "../stats/timeline.ts";
 import { Browser, FRAMES } from "./browser.ts";
 import { has, noise } from "./helpers.ts";
 
@@ -184,14 +187,108 @@ Deno.test("nothing in a result becomes a tag or a script of the page", () => {
   assertStringIncludes(text, "default-src &#39;none&#39;; script-src &#39;sha256-");
 });
 
-Deno.test("two results stand side by side, with their ratio", () => {
-  const text = page([result(20, 2), result(20)]);
+/** The same run, made on four workers instead of one. */
+function onFourWorkers(one: Result): Result {
+  return { ...one, options: { ...one.options, workers: 4 } };
+}
+
+/** The same run, `factor` times as slow in every interval. */
+function slowed(one: Result, factor: number): Result {
+  const slow = (ms: number | null) => ms === null ? null : ms * factor;
+  return {
+    ...one,
+    messages_per_second: one.messages_per_second / factor,
+    latency_ms: { ...one.latency_ms, p50: slow(one.latency_ms.p50), p99: slow(one.latency_ms.p99) },
+    timeline: one.timeline.map((second) => ({
+      ...second,
+      messages_per_second: second.messages_per_second / factor,
+      p50_ms: slow(second.p50_ms),
+      p99_ms: slow(second.p99_ms),
+    })),
+  };
+}
+
+/** A run without a slow moment. */
+function even(): Result {
+  const one = result(10);
+  return { ...one, timeline: one.timeline.map(() => one.timeline[0]!) };
+}
+
+const TEXT = (...results: Result[]) => report(results, [], 400);
+
+Deno.test("two runs are called better or worse where every second says so, and by half at least", () => {
+  const slow = slowed(even(), 2);
+  const faster =
+    /\nBetter: messages\/s, p50 ms, p99 ms\.\nThat is one run each: repeat both, in turns, before/;
+  assertMatch(TEXT(slow, even()), faster);
+  assertMatch(TEXT(even(), slow), /\nWorse: messages\/s, p50 ms, p99 ms\.\n/);
+  const text = page([slow, even()]);
   assertStringIncludes(text, '<th scope="col">ratio</th>');
-  assert(/latency, p99<\/th>.*0\.50 better<\/td><\/tr>/.test(text));
-  assert(/messages per second<\/th>.*better<\/td><\/tr>/.test(text));
-  assert(/workers<\/th><td>2<\/td><td>1<\/td><td>differs<\/td>/.test(text));
+  assertMatch(text, /latency, p99, ms<\/th>.*0\.50 better<\/td><\/tr>/);
+  assertMatch(text, /messages per second<\/th>.*2\.00 better<\/td><\/tr>/);
+  assertStringIncludes(text, "Better: messages/s, p50 ms, p99 ms.");
   assert(
     !text.includes("NaN") || text.indexOf("NaN") > text.indexOf("var uPlot"),
     "a figure is not a number",
   );
+});
+
+Deno.test("two runs that differ by what runs of the same thing differ by are called neither better nor worse", () => {
+  const overlapping = { ...slowed(even(), 2), timeline: [...even().timeline, ...slowed(even(), 2).timeline] };
+  for (
+    const other of [even(), slowed(even(), 1.05), slowed(even(), 1.45), overlapping, slowed(result(2), 2)]
+  ) {
+    for (const pair of [[even(), other], [other, even()]]) {
+      assertMatch(
+        TEXT(...pair),
+        /\nNo clear difference\. One run each tells only changes by a factor of 1\.5 or more, in which/,
+      );
+      const text = page(pair);
+      assertStringIncludes(text, "No clear difference. One run each");
+      assert(!/\d (better|worse)</.test(text), "there is a verdict in the table");
+    }
+  }
+});
+
+Deno.test("two runs that were not made alike get no verdict, and are told to differ", () => {
+  const [old, now] = [onFourWorkers(slowed(even(), 3)), even()];
+  const words = "The runs were not made alike, so none is called better. They differ in workers (4, now 1).";
+  assertStringIncludes(TEXT(old, now), `\n${words}\n`);
+  const text = page([old, now]);
+  assertStringIncludes(text, words);
+  assert(!/\d (better|worse)</.test(text), "there is a verdict in the table");
+  assertMatch(text, /workers<\/th><td>4<\/td><td>1<\/td><td>differs<\/td>/);
+});
+
+Deno.test("a point of the page says how many seconds it stands for, and errors are those of one second", () => {
+  const notes = (one: Result) => [...page([one]).matchAll(/Each point is [^<.]*/g)].map(([note]) => note);
+  assertEquals(new Set(notes(result(120))), new Set(["Each point is one second of the run"]));
+  const timeline = new Timeline();
+  for (let second = 1; second <= 300; second++) {
+    timeline.record(1);
+    timeline.error(8);
+    timeline.advance(second);
+  }
+  timeline.finish(300);
+  const long = { ...result(1), timeline: timeline.seconds(64) };
+  assertEquals(new Set(notes(long)), new Set(["Each point is 2 to 4 seconds of the run"]));
+  const [errors] = plots([long]).filter(({ title }) => title === "Errors over time, per second");
+  assertEquals(new Set(errors!.tables[0]![1]), new Set([8]));
+});
+
+Deno.test("the text, the page and the JSON say the same, whatever the unit", () => {
+  const one = { ...result(10), bytes_per_second: 1_532_000, due: 20_000, send_delay_ms: null, lost: 17 };
+  const [text, html] = [TEXT(one), page([one])];
+  for (
+    const [name, title, value] of [
+      ["due", "messages due by the clock", "20,000"],
+      ["lost", "messages lost", "17"],
+      ["data/s", "data each way per second", "1.5 MB"],
+      ["p50 ms", "latency, p50, ms", one.latency_ms.p50!.toFixed(3)],
+      ["client CPU", "processor time of the client; 100 % is one core", "98 %"],
+    ]
+  ) {
+    assertMatch(text, new RegExp(`\n  ${name} +${value}\n`));
+    assertStringIncludes(html, `<th scope="row">${title}</th><td>${value}</td>`);
+  }
 });

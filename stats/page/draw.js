@@ -9,9 +9,6 @@
   const exact = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
   const FONT = "12px system-ui, sans-serif";
 
-  /** Steps of an axis that counts: there is no half of an error. */
-  const WHOLE = Array.from({ length: 13 }, (_, k) => [1, 2, 5].map((step) => step * 10 ** k)).flat();
-
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   /** Of 1, 10, 100, 1000: 0 %, 90 %, 99 %, 99.9 %; in between as many digits as tell it from 100 %. */
@@ -33,7 +30,6 @@
       },
       axis: { splits: decades, filter: (_, splits) => splits, values: (_, splits) => splits.map(percentile) },
       label: "percentile",
-      reach: Infinity,
       value: percentile,
     },
     seconds: {
@@ -43,7 +39,6 @@
         values: (_, splits) => splits.map((x) => `${short.format(x)} s`),
       },
       label: "second",
-      reach: 0.5,
       value: (x) => exact.format(x),
     },
   };
@@ -60,7 +55,7 @@
     return at;
   }
 
-  function draw(box, { x, unit, logarithmic, tables, lines }) {
+  function draw(box, { x, unit, reach, logarithmic, tables, lines }) {
     const marked = (_, splits) =>
       splits.map((y) => !logarithmic || Number.isInteger(Math.log10(y)) ? y : null);
     const plain = { stroke: color("--line"), width: 1 };
@@ -87,7 +82,7 @@
           { ...axis, grid: plain, ticks: plain, space: 60, ...X[x].axis },
           {
             ...axis,
-            ...(logarithmic ? { filter: marked } : unit === "ms" ? {} : { incrs: WHOLE }),
+            ...(logarithmic ? { filter: marked } : {}),
             values: (_, splits) => splits.map((y) => y === null ? "" : short.format(y)),
             size: (_, values) => 16 + 7.5 * Math.max(2, ...(values ?? []).map((value) => value.length)),
           },
@@ -105,7 +100,7 @@
           })),
         ],
         cursor: {
-          dataIdx: (plot, line, at) => nearest(plot, line, at, X[x].reach),
+          dataIdx: (plot, line, at) => nearest(plot, line, at, reach ?? Infinity),
           drag: { x: false, y: false },
           ...(x === "seconds" ? { sync: { key: "seconds" } } : {}),
         },
@@ -122,12 +117,9 @@
     drawn = plots.map((plot, i) => draw(boxes[i], plot));
   }
 
-  // A canvas keeps its size and colours until it is drawn anew.
-  let width = 0;
-  new ResizeObserver(() => {
-    if (width !== innerWidth) drawAll();
-    width = innerWidth;
-  }).observe(document.documentElement);
+  // A canvas keeps its size and colours until it is drawn anew. A ResizeObserver would see what it draws itself.
+  drawAll();
+  addEventListener("resize", drawAll);
   for (const medium of ["print", "(prefers-color-scheme: dark)"]) {
     matchMedia(medium).addEventListener("change", drawAll);
   }

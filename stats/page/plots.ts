@@ -1,5 +1,6 @@
 /** What the page's plots show, as data; draw.js draws it. */
 
+import { finite } from "../figures.ts";
 import type { Result, Second } from "../result.ts";
 
 /** One result's lines in a plot: the places on the x axis, then each line's values there. Null is a gap. */
@@ -11,14 +12,16 @@ export interface Plot {
   /** Percentiles are placed at 1 / (1 - share), on a logarithmic axis: each further nine takes the same room. */
   readonly x: "percentile" | "seconds";
   readonly unit: string;
+  /** How far from a point, in x, it is still what is pointed at; null: at any distance. */
+  readonly reach: number | null;
   readonly logarithmic: boolean;
   readonly tables: readonly Table[];
   /** One for each line, in the order of the tables. */
   readonly lines: readonly { readonly name: string; readonly color: number; readonly dashed: boolean }[];
 }
 
-/** A quantity over time: its name, and how to get it. */
-type Quantity = readonly [name: string, get: (second: Second) => number | null];
+/** A quantity over time: its name, and how to get it of an interval of the run that lasts so many seconds. */
+type Quantity = readonly [name: string, get: (second: Second, lasts: number) => number | null];
 
 const LATENCIES: readonly Quantity[] = [
   ["p50", (second) => second.p50_ms],
@@ -26,13 +29,14 @@ const LATENCIES: readonly Quantity[] = [
   ["max", (second) => second.max_ms],
 ];
 
+const FAILURES: Quantity = ["errors", (second, lasts) => (finite(second.errors) ?? 0) / lasts];
+
 /** From which ratio of the greatest to the least latency a linear axis would press the p50 flat. */
 const FLAT = 20;
 
 /** The plots of one result, or of two (old, new); those that would be empty are left out. */
 export function plots(results: readonly Result[]): Plot[] {
   const throughput: Quantity = ["messages/s", (second) => second.messages_per_second];
-  const failures: Quantity = ["errors", (second) => second.errors];
   const failed = results.some((result) => result.timeline.some(({ errors }) => errors > 0));
   return [
     distribution(results),
@@ -41,7 +45,7 @@ export function plots(results: readonly Result[]): Plot[] {
       ? [latencies(results)]
       : LATENCIES.map((latency) => overTime(results, `Latency ${latency[0]} over time`, "ms", [latency]))),
     overTime(results, "Throughput over time", "messages/s", [throughput]),
-    ...(failed ? [overTime(results, "Errors over time", "per second", [failures])] : []),
+    ...(failed ? [overTime(results, "Errors over time", "per second", [FAILURES])] : []),
   ].filter(({ tables }) => tables.some(([, ...lines]) => lines.some((line) => line.some((y) => y !== null))));
 }
 
@@ -51,6 +55,7 @@ function distribution(results: readonly Result[]): Plot {
     note: "How long the fastest share of all messages took at most; to the right are the slowest few.",
     x: "percentile",
     unit: "ms",
+    reach: null,
     logarithmic: false,
     tables: results.map(byPercentile),
     lines: names(results, ["latency"]),
@@ -86,18 +91,37 @@ function overTime(
   unit: string,
   quantities: readonly Quantity[],
 ): Plot {
+  const lasts = results.map(lengths);
   return {
     title: `${title}, ${unit}`,
-    note: "Each point is one second of the run.",
+    note: spacing(lasts.flat()),
     x: "seconds",
     unit,
+    reach: Math.max(...lasts.flat(), 1) / 2,
     logarithmic: false,
-    tables: results.map(({ timeline }) => [
+    tables: results.map(({ timeline }, i) => [
       timeline.map((second) => finite(second.at_seconds) ?? 0),
-      ...quantities.map(([, get]) => timeline.map((second) => finite(get(second)))),
+      ...quantities.map(([, get]) => timeline.map((second, j) => finite(get(second, lasts[i]![j]!)))),
     ]),
     lines: names(results, quantities.map(([name]) => name)),
   };
+}
+
+/** How many seconds each interval of a run lasts. */
+function lengths({ timeline }: Result): number[] {
+  return timeline.map(({ at_seconds }, i) => {
+    const from = i === 0 ? 0 : finite(timeline[i - 1]!.at_seconds) ?? 0;
+    const lasts = (finite(at_seconds) ?? 0) - from;
+    return lasts > 0 ? lasts : 1;
+  });
+}
+
+/** Intervals of a long run last longer, and the last one of any run is what was left. */
+function spacing(lasts: readonly number[]): string {
+  const whole = lasts.map((seconds) => Math.max(1, Math.round(seconds)));
+  const [least, most] = [Math.min(...whole), Math.max(...whole)];
+  if (most === 1) return "Each point is one second of the run.";
+  return `Each point is ${least === most ? "" : `${least} to `}${most} seconds of the run.`;
 }
 
 /** Of two results the old one is dashed, and has a colour of its own. */
@@ -112,9 +136,4 @@ function names(results: readonly Result[], quantities: readonly string[]): Plot[
       dashed: age === "old",
     }))
   );
-}
-
-/** A file of results may have been edited: a number may be anything. */
-function finite(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
 }

@@ -1,38 +1,13 @@
 /** The page's tables and the large figures above them. */
 
+import { showDuration } from "../../cli/units.ts";
+import { comparison, verdict } from "../compare.ts";
+import { count, errorKinds, type Figure, FIGURES, figuresOf, finite, UNKNOWN, valueOf } from "../figures.ts";
 import type { Result } from "../result.ts";
 import { type Html, markup } from "./html.ts";
 
-/** A row of figures: what it is, its unit, how to get it, and whether more of it is better or worse. */
-type Row = readonly [name: string, unit: string, get: (result: Result) => number | null, better?: 1 | -1];
-
-const FIGURES: readonly Row[] = [
-  ["messages", "", (result) => result.messages],
-  ["messages per second", "1/s", (result) => result.messages_per_second, 1],
-  ["data each way", "MB", (result) => result.bytes / 1e6],
-  ["data per second", "MB/s", (result) => result.bytes_per_second / 1e6, 1],
-  ["latency, least", "ms", (result) => result.latency_ms.min, -1],
-  ["latency, mean", "ms", (result) => result.latency_ms.mean, -1],
-  ["latency, p50", "ms", (result) => result.latency_ms.p50, -1],
-  ["latency, p90", "ms", (result) => result.latency_ms.p90, -1],
-  ["latency, p99", "ms", (result) => result.latency_ms.p99, -1],
-  ["latency, p99.9", "ms", (result) => result.latency_ms.p99_9, -1],
-  ["latency, greatest", "ms", (result) => result.latency_ms.max, -1],
-  ["errors", "", errorCount, -1],
-];
-
 /** What stands in large type above all. */
-const HEADLINES: readonly Row[] = [
-  ["messages/s", "", (result) => result.messages_per_second],
-  ["p50", "ms", (result) => result.latency_ms.p50],
-  ["p99", "ms", (result) => result.latency_ms.p99],
-  ["errors", "", errorCount],
-];
-
-/** From which change on the page says "better" or "worse": runs differ by some per cent for no reason. */
-const NOTABLE = 0.05;
-
-const NONE = "–";
+const HEADLINES = ["messages/s", "p50 ms", "p99 ms", "errors"];
 
 /** What tells two results apart; one needs no name. */
 export function label(results: readonly Result[], i: number): string {
@@ -45,55 +20,59 @@ function labels(results: readonly Result[]): string[] {
 
 /** The few figures that most look for. */
 export function headlines(results: readonly Result[]): Html[] {
-  return HEADLINES.map((row) => headline(results, row));
+  return FIGURES.filter(({ name }) => HEADLINES.includes(name)).map((row) => headline(results, row));
 }
 
-function headline(results: readonly Result[], [name, unit, get]: Row): Html {
-  const [shown = "", old] = results.map(get).map(number).reverse();
+function headline(results: readonly Result[], row: Figure): Html {
+  const [shown = "", old] = cells(results, row).reverse();
+  const [name, unit = ""] = row.name.split(" ");
   const was = old === undefined ? "" : markup`
     <small>was ${old}</small>
   `;
   return markup`
     <div>
-      <dt>${name}</dt>
-      <dd>${shown} <span>${shown === NONE ? "" : unit}</span>${was}</dd>
+      <dt>${name!}</dt>
+      <dd>${shown} <span>${shown === UNKNOWN ? "" : unit}</span>${was}</dd>
     </div>
   `;
 }
 
+function cells(results: readonly Result[], row: Figure): string[] {
+  return results.map((result) => row.show(valueOf(row, result)));
+}
+
 /** All figures; of two results with the ratio. */
 export function figures(results: readonly Result[]): Html {
-  const compared = results.length > 1;
-  const rows = FIGURES.map(([name, unit, get, better]) => {
-    const values = results.map(get);
-    return [name, unit, ...values.map(number), ...(compared ? [ratio(values, better)] : [])];
-  });
-  const words = compared
-    ? ` A ratio is new divided by old; better or worse is said from ${NOTABLE * 100} % on.`
-    : "";
-  const head = ["", "unit", ...labels(results), ...(compared ? ["ratio"] : [])];
+  const [old, now] = results as [Result, Result | undefined];
+  const rows = figuresOf(results).map((row) => [
+    row.title,
+    ...cells(results, row),
+    ...(now === undefined ? [] : [ratio(row, old, now)]),
+  ]);
+  const head = ["", ...labels(results), ...(now === undefined ? [] : ["ratio"])];
   return markup`
-    ${table("Figures", head, rows, `numbers figures ${compared ? "compared" : ""}`)}
-    <p class="note">${NONE} stands for what cannot be told: too few messages came back.${words}</p>
+    ${now === undefined ? [] : comparison(old, now).map((sentence) => markup`<p>${sentence}</p>`)}
+    ${table("Figures", head, rows, `numbers ${now === undefined ? "" : "compared"}`)}
+    <p class="note">${UNKNOWN} stands for what cannot be told.${
+    now === undefined ? "" : " A ratio is new divided by old."
+  }</p>
   `;
 }
 
-function ratio([old, now]: readonly (number | null)[], better?: 1 | -1): string {
-  if (!isNumber(old) || !isNumber(now) || old === 0) return NONE;
-  const change = now / old - 1;
-  const verdict = better === undefined || Math.abs(change) < NOTABLE
-    ? ""
-    : change * better > 0
-    ? "better"
-    : "worse";
-  return `${(now / old).toFixed(2)} ${verdict}`.trim();
+function ratio(row: Figure, old: Result, now: Result): string {
+  const [before, after] = [valueOf(row, old), valueOf(row, now)];
+  if (row.better === undefined) return "";
+  if (!before || after === null) return UNKNOWN;
+  return `${(after / before).toFixed(2)} ${verdict(row, old, now) ?? ""}`.trim();
 }
 
 /** How many errors of each kind. */
 export function errors(results: readonly Result[]): Html {
-  const kinds = union(results.map((result) => result.errors));
+  const kinds = errorKinds(results);
   if (kinds.length === 0) return markup`<p>None.</p>`;
-  const rows = kinds.map((kind) => [kind, ...results.map((result) => number(result.errors[kind] ?? 0))]);
+  const rows = kinds.map((
+    kind,
+  ) => [kind, ...results.map((result) => count(finite(result.errors[kind] ?? 0)))]);
   return table("Errors", ["kind", ...labels(results)], rows, "numbers");
 }
 
@@ -139,33 +118,18 @@ function union(records: readonly Readonly<Record<string, unknown>>[]): string[] 
   return [...new Set(records.flatMap((record) => Object.keys(record)))];
 }
 
-function errorCount(result: Result): number {
-  return Object.values(result.errors).filter(isNumber).reduce((sum, count) => sum + count, 0);
-}
-
 function option(value: string | number | boolean | null | undefined): string {
-  if (value === undefined || value === null) return NONE;
+  if (value === undefined || value === null) return UNKNOWN;
   return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
 }
 
 /** How long a run took. */
 export function length({ duration_seconds }: Result): string {
-  return `${number(duration_seconds)} s`;
+  const seconds = finite(duration_seconds);
+  return seconds === null ? UNKNOWN : showDuration(seconds * 1000);
 }
 
 /** A moment as it is read best, if it is one. */
 export function time(iso: string): string {
   return String(iso).replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/, "$1 $2 UTC");
-}
-
-/** Four digits are more than a run is good for; from 1,000 on all digits before the point are shown. */
-function number(value: unknown): string {
-  if (!isNumber(value)) return NONE;
-  const options = Math.abs(value) < 1000 ? { maximumSignificantDigits: 4 } : { maximumFractionDigits: 0 };
-  return value.toLocaleString("en", options);
-}
-
-/** A file of results may have been edited: a number may be anything. */
-function isNumber(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value);
 }
