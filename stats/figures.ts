@@ -14,7 +14,7 @@ export interface Figure {
   readonly better?: 1 | -1;
   /** The same of each interval of the run, where that shows by how much it varies. */
   readonly varies?: (second: Second) => number | null;
-  /** Left out where it is null or 0 in all results. */
+  /** Left out where it is null in all results. */
   readonly rare?: true;
 }
 
@@ -44,17 +44,7 @@ const sendDelay = (key: "p50" | "p99" | "max"): Figure => ({
 });
 
 export const FIGURES: readonly Figure[] = [
-  { name: "due", title: "messages due by the clock", get: ({ due }) => due, show: count, rare: true },
-  { name: "sent", title: "messages sent", get: ({ sent }) => sent, show: count },
   { name: "messages", title: "messages that came back right", get: ({ messages }) => messages, show: count },
-  { name: "lost", title: "messages lost", get: ({ lost }) => lost, show: count, rare: true },
-  {
-    name: "unfinished",
-    title: "messages on their way at the stop",
-    get: ({ unfinished }) => unfinished,
-    show: count,
-    rare: true,
-  },
   {
     name: "messages/s",
     title: "messages per second",
@@ -76,6 +66,15 @@ export const FIGURES: readonly Figure[] = [
   latency("p99", ({ p99_ms }) => p99_ms),
   latency("p99_9"),
   latency("max"),
+  { name: "due", title: "messages due by the clock", get: ({ due }) => due, show: count, rare: true },
+  { name: "sent", title: "messages sent", get: ({ sent }) => sent, show: count },
+  { name: "lost", title: "messages lost", get: ({ lost }) => lost, show: count },
+  {
+    name: "unfinished",
+    title: "messages on their way at the stop",
+    get: ({ unfinished }) => unfinished,
+    show: count,
+  },
   sendDelay("p50"),
   sendDelay("p99"),
   sendDelay("max"),
@@ -91,7 +90,7 @@ export const FIGURES: readonly Figure[] = [
 /** The rows that have something to say of these results. */
 export function figuresOf(results: readonly Result[]): Figure[] {
   return FIGURES.filter((row) =>
-    row.rare !== true || results.some((result) => (valueOf(row, result) ?? 0) > 0)
+    row.rare !== true || results.some((result) => valueOf(row, result) !== null)
   );
 }
 

@@ -13,6 +13,8 @@ const LATE = 0.01;
 const REACHED = 0.99;
 /** A closed loop hides a stall that takes a greater share of the run: 1 % of all moments would be in users' p99. */
 const STALL = 0.01;
+/** A busy machine alone makes shorter ones. */
+const STALL_MS = 50;
 /** Intervals of a calm run differ from their median by less than this factor: in 22 runs on a quiet machine at most 1.8. */
 const UNEVEN = 3;
 /** So many intervals have a median, and so many messages in each make a rate. */
@@ -67,7 +69,10 @@ export function warnings(circumstances: Circumstances): string[] {
   }
   found.push(...unknown(circumstances));
   const { p99, max } = latency;
-  if (rate === null && p99 !== null && max !== null && max > 2 * p99 && max > STALL * 1000 * seconds) {
+  if (
+    rate === null && p99 !== null && max !== null && max > 2 * p99 &&
+    max > Math.max(STALL * 1000 * seconds, STALL_MS)
+  ) {
     found.push(
       `a reply took ${
         milliseconds(max)

@@ -214,6 +214,7 @@ Deno.test("a warning that would always be there is not there", () => {
   assertMatch(warned({ busy: 1.1 }), /\(100 % of its threads\)/);
   // 22 of 22 calm runs had a message that took 4 to 10 ms, 4 to 49 times p99.
   assertEquals(warned({ latency: { ...LATENCY, p99: 0.12, max: 6 } }), "");
+  assertEquals(warned({ latency: { ...LATENCY, p99: 0.1, max: 12 }, seconds: 0.03 }), "");
   assertEquals(warned({ timeline: seconds(124_597, 122_163, 107_405, 95_431, 60_169) }), "");
   assertEquals(warned({ timeline: seconds(1, 0, 3, 1) }), "", "too few messages to have a rate");
 });
