@@ -8,13 +8,14 @@ import type { PacePlan } from "./load/pace.ts";
 import type { Plan } from "./load/plan.ts";
 import { rounded } from "./cli/units.ts";
 import type { DialOptions } from "./net/stream.ts";
+import { Latencies } from "./stats/histogram.ts";
 import { hlog } from "./stats/hlog.ts";
 import { Progress } from "./stats/progress.ts";
 import { page } from "./stats/page.ts";
 import { report } from "./stats/report.ts";
 import type { Result } from "./stats/result.ts";
 import { Timeline } from "./stats/timeline.ts";
-import { warnings } from "./stats/warnings.ts";
+import { LATE_MS, warnings } from "./stats/warnings.ts";
 
 /** One run of `echo bench`. */
 export interface BenchShape {
@@ -56,12 +57,15 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
   const old = options.compare === undefined ? undefined : readResult(options.compare);
   for (const path of [options.hdr, options.report]) if (path !== undefined) checkWritable(path);
   const timeline = new Timeline();
+  const delays = new Latencies();
+  let late = 0;
   const errors: Record<string, number> = {};
+  let warmupErrors = 0;
   const texts: string[] = [];
   const progress = new Progress(options.duration, options.messages);
   let started = Date.now();
   let begin = Infinity;
-  let cpu = process.cpuUsage();
+  let spent = stopwatch();
   const seconds = () => (performance.now() - begin) / 1000;
   let measuring: ReturnType<typeof setTimeout> | undefined;
   let fared: Fared;
@@ -70,24 +74,32 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
       begin = performance.now() + options.warmup;
       started = Date.now() + options.warmup;
       progress.begin(seconds);
-      measuring = setTimeout(() => cpu = process.cpuUsage(), options.warmup);
+      spent = stopwatch();
+      measuring = setTimeout(() => spent = stopwatch(), options.warmup);
     }, (news) => {
       timeline.advance(news.at / 1000);
       for (let i = 0; i < news.latencies.length; i++) timeline.record(news.latencies[i]!);
       progress.record(news.latencies);
-      for (const { kind, n, text } of news.errors) {
-        if (errors[kind] === undefined) texts.push(`the first ${kind}: ${text}`);
+      for (const ms of news.delays) {
+        delays.record(ms);
+        if (ms > LATE_MS) late++;
+      }
+      for (const { kind, warmup, n, text } of news.errors) {
+        if (errors[kind] === undefined) {
+          texts.push(`the first ${kind}${warmup ? ", in the warm-up" : ""}: ${text}`);
+        }
         errors[kind] = (errors[kind] ?? 0) + n;
-        timeline.error(n);
+        if (warmup) warmupErrors += n;
+        else timeline.error(n);
       }
     });
   } finally {
     clearTimeout(measuring);
     progress.end();
   }
-  const { user, system } = process.cpuUsage(cpu);
+  const client = spent();
   timeline.finish(Math.max(fared.ms / 1000, 0.001));
-  const result = summary(options, { timeline, errors, started, fared, cpuMs: (user + system) / 1000 });
+  const result = summary(options, { timeline, delays, late, errors, warmupErrors, started, fared, client });
   const results = old === undefined ? [result] : [old, result];
   const { hdr, report: html } = options;
   await takeAll([
@@ -119,22 +131,42 @@ function plan(options: BenchShape & Target): Plan {
 
 interface Measured {
   readonly timeline: Timeline;
+  readonly delays: Latencies;
+  /** How many messages were sent late. */
+  readonly late: number;
   readonly errors: Record<string, number>;
+  readonly warmupErrors: number;
   readonly started: number;
   readonly fared: Fared;
-  /** Processor time of the measurement, all threads together. */
-  readonly cpuMs: number;
+  readonly client: Spent;
+}
+
+/** Milliseconds of the clock, and of the processors, all threads of the process together. */
+interface Spent {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+/** Returns what tells how much was spent since. */
+function stopwatch(): () => Spent {
+  const cpu = process.cpuUsage();
+  const begin = performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage(cpu);
+    return { wall: performance.now() - begin, cpu: (user + system) / 1000 };
+  };
 }
 
 function summary(options: BenchShape & Target, measured: Measured): Result {
-  const { timeline, fared } = measured;
+  const { timeline, delays, fared, client } = measured;
   const { all } = timeline;
   const { pace, size, duration, messages } = options;
   const rate = pace.kind === "open" ? pace.perSecond : null;
   const seconds = Math.max(fared.ms / 1000, 0.001);
   const messagesPerSecond = all.count / seconds;
+  const { due, sent, received, lost, unfinished } = fared;
+  const counts = { due, sent, received, lost, unfinished };
   const threads = Math.min(options.workers, options.connections, navigator.hardwareConcurrency);
-  const counts = { due: null, sent: all.count, received: all.count, lost: 0, unfinished: 0 };
   const latency = all.summary(counts.lost + counts.unfinished);
   return {
     version: options.version,
@@ -159,23 +191,23 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
     bytes: all.count * size,
     messages_per_second: rounded(messagesPerSecond),
     bytes_per_second: rounded(messagesPerSecond * size),
-    send_delay_ms: null,
-    client_cpu_percent: fared.ms === 0 ? 0 : rounded(100 * measured.cpuMs / fared.ms, 1),
+    send_delay_ms: rate === null ? null : { p50: delays.at(0.5), p99: delays.at(0.99), max: delays.maxMs },
+    client_cpu_percent: rounded(100 * client.cpu / client.wall, 1),
     latency_ms: latency,
     latency_distribution: all.distribution(counts.lost + counts.unfinished),
     timeline: timeline.seconds(size),
     errors: measured.errors,
-    warmup_errors: 0,
+    warmup_errors: measured.warmupErrors,
     warnings: warnings({
       ...counts,
       latency,
       timeline: timeline.seconds(size),
       seconds,
       rate,
-      backlog: 0,
-      messagesPerSecond,
-      busy: fared.ms === 0 ? 0 : measured.cpuMs / (fared.ms * threads),
-      late: fared.ticks === 0 ? 0 : fared.late / fared.ticks,
+      unsent: fared.unsent,
+      growth: fared.growth,
+      busy: client.cpu / (client.wall * threads),
+      late: delays.count === 0 ? 0 : measured.late / delays.count,
     }),
   };
 }

@@ -14,17 +14,22 @@ const PAUSE_MS = 100;
 export interface Run {
   readonly plan: Plan;
   readonly turns: Turns;
-  /** Messages that may still be sent. */
-  left: number;
+  /** Messages of the measurement that may still be sent. */
+  readonly left: number;
   /** Messages on their way. */
   outstanding: number;
   /** Whether nothing more is to be sent. */
   finished(now: number): boolean;
-  /** Told of a message that is back, `latency` after its `start`. */
-  back(latency: number, start: number, now: number): void;
-  /** Told of `n` messages that are back or lost. */
+  /** Told of messages of the measurement that are to be sent now. */
+  sent(measured: number): void;
+  /** Told of a message of the measurement that is back. */
+  back(latency: number, now: number): void;
+  /** Told of messages of the measurement that will not come back. */
+  lost(measured: number): void;
+  /** Told of `n` messages that are back or lost, those of the warm-up too. */
   settled(n: number, now: number): void;
-  error(kind: Kind, n: number, text: string, now: number): void;
+  /** Told of one fault, however many messages it cost. */
+  error(kind: Kind, text: string, warmup: boolean): void;
 }
 
 export class Caller implements Owner {
@@ -32,7 +37,7 @@ export class Caller implements Owner {
   readonly #block: Uint8Array<ArrayBuffer>;
   readonly #connection: number;
   readonly #route: Route;
-  #pace: Pace = closed(0);
+  #pace: Pace = closed(0, 0);
   #line: Line | undefined;
   /** Messages of this caller before the first one of this line. */
   #base = 0;
@@ -40,6 +45,9 @@ export class Caller implements Owner {
   #sent = 0;
   #settled = 0;
   #arrivals = 0;
+  /** The first so many messages belong to the warm-up; of them, so many are back or lost. */
+  #warmup = 0;
+  #warmupSettled = 0;
   /** Taken for the connection that is being made. */
   #reserved = 0;
   #dialling = false;
@@ -88,16 +96,16 @@ export class Caller implements Owner {
 
   wanted(now: number): number {
     const room = this.#base + this.#run.plan.messagesPerConnection - this.#sent;
-    const n = this.#reserved + this.#take(Math.min(this.#allowed(now), room));
+    const n = this.#reserved + this.#take(Math.min(this.#allowed(now), room), now);
     this.#reserved = 0;
     return n;
   }
 
   back(k: number, sentAt: number, now: number): void {
-    const start = this.#pace.due(this.#base + k) ?? this.#since ?? sentAt;
     this.#settled++;
     this.#arrivals++;
-    this.#run.back(now - start, start, now);
+    if (this.#base + k < this.#warmup) return void this.#warmupSettled++;
+    this.#run.back(now - (this.#pace.due(this.#base + k) ?? this.#since ?? sentAt), now);
   }
 
   arrived(now: number): void {
@@ -108,8 +116,14 @@ export class Caller implements Owner {
     this.pump(now);
   }
 
-  wrong(kind: Kind, text: string): void {
-    this.#run.error(kind, 1, text, performance.now());
+  wrong(kind: Kind, text: string, spoilt?: number): void {
+    const warmup = spoilt === undefined ? this.#warmingUp : this.#base + spoilt < this.#warmup;
+    this.#run.error(kind, text, warmup);
+    if (spoilt === undefined) return;
+    this.#settled++;
+    this.#arrivals++;
+    if (warmup) this.#warmupSettled++;
+    else this.#run.lost(1);
   }
 
   /** Looks for replies that did not come in time. */
@@ -119,16 +133,28 @@ export class Caller implements Owner {
     const lost = line.giveUp(now - this.#run.plan.timeout);
     if (lost === 0) return;
     const why = `no reply within ${this.#run.plan.timeout} ms`;
-    if (this.#run.plan.route.address.scheme !== "udp") return this.#broken(new Fault("timeout", why));
-    this.#settle(lost, now);
-    this.#run.error("timeout", lost, why, now);
+    if (!this.#datagrams) return this.#broken(new Fault("timeout", why));
+    this.#timeouts(lost, why);
+    this.#lose(lost, now);
     this.pump(now);
   }
 
-  /** Counts what is due and could not be sent, or did not come back. */
+  /** Counts what did not come back, or is due and could not be sent, when there is no more time for it. */
   giveUp(now: number): void {
-    const lost = this.#sent - this.#settled + Math.max(0, Math.min(this.#allowed(now), this.#run.left));
-    if (lost > 0) this.#run.error("timeout", lost, "not sent, or no reply, when the run was over", now);
+    const lost = this.#sent - this.#settled;
+    const unsent = Math.max(0, Math.min(this.#allowed(now), this.#run.left));
+    const why = "no reply when the run was over";
+    if (this.#datagrams) this.#timeouts(lost, why);
+    else if (lost > 0) this.#run.error("timeout", why, this.#warmingUp);
+    if (lost === 0 && unsent > 0) {
+      this.#run.error("timeout", `${unsent} that were due could not be sent before the run was over`, false);
+    }
+    this.#lose(lost, now);
+  }
+
+  /** Messages of the measurement that are on their way. */
+  get unfinished(): number {
+    return this.#sent - this.#settled - this.#warmupOut;
   }
 
   close(): void {
@@ -136,13 +162,33 @@ export class Caller implements Owner {
     this.#line?.close();
   }
 
+  get #datagrams(): boolean {
+    return this.#run.plan.route.address.scheme === "udp";
+  }
+
+  /** Messages of the warm-up that are on their way: they were sent before all others that are. */
+  get #warmupOut(): number {
+    return this.#warmup - this.#warmupSettled;
+  }
+
+  /** Whether a fault of now belongs to the warm-up. */
+  get #warmingUp(): boolean {
+    return this.#pace.warming(this.#sent, performance.now());
+  }
+
   /** Takes up to `n` messages from those that may still be sent. */
-  #take(n: number): number {
-    const taken = Math.max(0, Math.min(n, this.#run.left));
-    this.#sent += taken;
-    this.#run.left -= taken;
-    this.#run.outstanding += taken;
-    return taken;
+  #take(n: number, now: number): number {
+    let taken = 0;
+    while (taken < n && this.#pace.warming(this.#sent, now)) {
+      taken++;
+      this.#sent++;
+      this.#warmup = this.#sent;
+    }
+    const measured = Math.max(0, Math.min(n - taken, this.#run.left));
+    this.#sent += measured;
+    this.#run.sent(measured);
+    this.#run.outstanding += taken + measured;
+    return taken + measured;
   }
 
   /** How many messages are due. */
@@ -170,8 +216,8 @@ export class Caller implements Owner {
     const now = performance.now();
     const lost = this.#sent - this.#settled;
     this.#hangUp();
-    this.#run.error(kind, Math.max(lost, 1), message, now);
-    this.#settle(lost, now);
+    this.#run.error(kind, message, this.#warmingUp || kind === "timeout" && this.#warmupOut > 0);
+    this.#lose(lost, now);
     if (kind === "timeout") return this.pump(now);
     this.#dialling = true;
     setTimeout(() => {
@@ -180,8 +226,18 @@ export class Caller implements Owner {
     }, PAUSE_MS);
   }
 
-  #settle(n: number, now: number): void {
+  /** Each datagram that does not come back is an error of its own. */
+  #timeouts(n: number, why: string): void {
+    const ofWarmup = Math.min(n, this.#warmupOut);
+    for (let i = 0; i < n; i++) this.#run.error("timeout", why, i < ofWarmup);
+  }
+
+  /** Gives up the `n` messages that were sent before the others on their way. */
+  #lose(n: number, now: number): void {
+    const ofWarmup = Math.min(n, this.#warmupOut);
     this.#settled += n;
+    this.#warmupSettled += ofWarmup;
+    this.#run.lost(n - ofWarmup);
     this.#run.settled(n, now);
   }
 
@@ -189,7 +245,7 @@ export class Caller implements Owner {
   #dial(now: number): void {
     if (this.#dialling || this.idle(now)) return;
     this.#dialling = true;
-    this.#reserved = this.#take(1);
+    this.#reserved = this.#take(1, now);
     this.#since = this.#run.plan.messagesPerConnection === 1 ? now : undefined;
     this.connect().then(
       () => {
@@ -203,9 +259,9 @@ export class Caller implements Owner {
       (error) => {
         const { kind, message } = fault(error);
         const at = performance.now();
-        this.#run.error(kind, 1, message, at);
+        this.#run.error(kind, message, this.#warmupOut > 0);
         this.#base = this.#sent;
-        this.#settle(this.#reserved, at);
+        this.#lose(this.#reserved, at);
         this.#reserved = 0;
         setTimeout(() => {
           this.#dialling = false;

@@ -6,50 +6,47 @@ const NEAR_MS = 3;
 /** As long as a turn takes: with less to wait, turning would make the message late. */
 const TURN_MS = 0.01;
 
-/** Messages that were sent later than this after they were due were held up by ourselves. */
-const LATE_MS = 1;
-
-/** How well the clock was kept. */
-export interface Punctuality {
-  ticks: number;
-  late: number;
+/** Messages by the clock: message m of `count` is due at `first + m * interval`, in ms of performance.now(). */
+export interface Schedule {
+  readonly first: number;
+  readonly interval: number;
+  readonly count: number;
 }
 
 /**
- * Calls `due(i)` when connection `i` of `n` has a message to send: message m of all is due at `begin + m *
- * interval` ms, on connection m % n. Between messages that are near each other it takes all of one core. Until
- * `stop` aborts, which closes the turner, or performance.now() is past `end`.
+ * Calls `due(i)` when connection `i` of `n` has messages to send, and tells `called` of each of them, and when:
+ * message m is on connection m % n. Between messages that are near each other it takes all of one core. Until
+ * all are sent, or `stop` aborts, which closes the turner.
  */
 export function keepTime(
-  { begin, interval, end }: { begin: number; interval: number; end: number },
+  { first, interval, count }: Schedule,
   n: number,
   due: (i: number, now: number) => void,
+  called: (m: number, now: number) => void,
   turner: Turner,
   stop: AbortSignal,
-): Punctuality {
-  const punctuality = { ticks: 0, late: 0 };
+): void {
   stop.addEventListener("abort", () => turner.close(), { once: true });
   let m = 0;
   const tick = () => {
     if (stop.aborted) return;
     let now = performance.now();
-    const next = begin + m * interval;
-    if (next <= end) { while (next > now && next < now + TURN_MS) now = performance.now(); }
-    const upto = Math.max(0, Math.floor((Math.min(now, end) - begin) / interval) + 1);
-    if (m < upto) {
-      punctuality.ticks++;
-      if (now - (begin + m * interval) > LATE_MS) punctuality.late++;
-      // Whoever is told sends all that is due: nobody need be told twice.
-      for (const last = Math.min(upto, m + n); m < last; m++) due(m % n, now);
-      m = upto;
+    const next = first + m * interval;
+    while (next > now && next < now + TURN_MS) now = performance.now();
+    const upto = Math.min(count, Math.floor((now - first) / interval) + 1);
+    // A connection sends all that it owes when it is called, so that one call each is enough.
+    for (let i = m; i < Math.min(upto, m + n); i++) {
+      now = performance.now();
+      due(i % n, now);
+      for (let of = i; of < upto; of += n) called(of, now);
     }
-    if (now > end) return;
-    const wait = begin + m * interval - now;
+    m = Math.max(m, upto);
+    if (m === count) return;
+    const wait = first + m * interval - performance.now();
     if (wait > NEAR_MS) setTimeout(tick, wait - NEAR_MS);
     else turner.next().then(tick);
   };
   tick();
-  return punctuality;
 }
 
 /**

@@ -2,14 +2,13 @@
 
 import { Failure } from "../net/errors.ts";
 import type { Plan } from "./plan.ts";
+import type { Tally } from "./load.ts";
 import type { News, Order, Report } from "./worker.ts";
 
 /** How the workers fared, together. */
-export interface Fared {
+export interface Fared extends Tally {
   /** See Load.took. */
   readonly ms: number;
-  readonly ticks: number;
-  readonly late: number;
 }
 
 /**
@@ -51,16 +50,21 @@ export async function runCrew(
 ): Promise<Fared> {
   const workers = plans.map(() => new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
   const tell = (order: Order) => workers.forEach((worker) => worker.postMessage(order));
-  const end = () => tell("stop");
-  stop.addEventListener("abort", end, { once: true });
   let waiting = workers.length;
+  const tooEarly = Promise.withResolvers<never>();
+  const end = () => {
+    if (waiting > 0) tooEarly.reject(new Failure("stopped before all connections were made"));
+    else tell("stop");
+  };
+  stop.addEventListener("abort", end, { once: true });
+  if (stop.aborted) end();
   const ready = () => {
     if (--waiting > 0) return;
     tell("go");
     began();
   };
   try {
-    const fared = await Promise.all(workers.map((worker, i) =>
+    const all = Promise.all(workers.map((worker, i) =>
       new Promise<Fared>((resolve, reject) => {
         worker.onmessage = ({ data }: MessageEvent<News>) => {
           if (data.type === "ready") ready();
@@ -75,10 +79,16 @@ export async function runCrew(
         worker.postMessage({ plan: plans[i]! } satisfies Order);
       })
     ));
+    const fared = await Promise.race([all, tooEarly.promise]);
     return fared.reduce((a, b) => ({
       ms: Math.max(a.ms, b.ms),
-      ticks: a.ticks + b.ticks,
-      late: a.late + b.late,
+      due: a.due === null || b.due === null ? null : a.due + b.due,
+      sent: a.sent + b.sent,
+      received: a.received + b.received,
+      lost: a.lost + b.lost,
+      unfinished: a.unfinished + b.unfinished,
+      unsent: a.unsent + b.unsent,
+      growth: a.growth + b.growth,
     }));
   } finally {
     stop.removeEventListener("abort", end);

@@ -44,8 +44,11 @@ export function fault(error: unknown): Fault {
 export interface Owner {
   /** Message `k` is back, every byte of it, at `now`; it was sent at `sentAt`. */
   back(k: number, sentAt: number, now: number): void;
-  /** Something came back that is no message on its way, and the line goes on: datagrams alone. */
-  wrong(kind: Kind, text: string): void;
+  /**
+   * Something came back that is no message on its way, and the line goes on: datagrams alone. `spoilt` is the
+   * message that it was, if that is known, which is then settled.
+   */
+  wrong(kind: Kind, text: string, spoilt?: number): void;
   /** All that arrived together has been told. The owner may close the line. */
   arrived(now: number): void;
   /** How many messages to send now; the line sends them. */

@@ -3,15 +3,33 @@
 import { randomBlock } from "../net/messages.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type Run } from "./caller.ts";
-import { keepTime, type Punctuality, Turner } from "./clock.ts";
+import { keepTime, type Schedule, Turner } from "./clock.ts";
 import type { Kind } from "./line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 
-/** Told of what is measured, after the warm-up. */
+/** Told of what is measured, and of all that goes wrong. */
 export interface Record {
+  /** A message of the measurement is back. */
   latency(ms: number): void;
-  error(kind: Kind, n: number, text: string): void;
+  /** How long after it was due a message of the measurement was turned to. */
+  delay(ms: number): void;
+  /** One fault, however many messages it cost. */
+  error(kind: Kind, text: string, warmup: boolean): void;
+}
+
+/** What became of the messages of the measurement; sent = received + lost + unfinished. */
+export interface Tally {
+  /** By the clock, until the time was over or the run was stopped; null without a rate. */
+  readonly due: number | null;
+  readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly unfinished: number;
+  /** Of those due: not sent when the time was over. */
+  readonly unsent: number;
+  /** By how many more messages were due and not back when the time was over than at half time. */
+  readonly growth: number;
 }
 
 /** How often replies that do not come are looked for. */
@@ -35,9 +53,18 @@ export class Load implements Run {
   begin = Infinity;
   end = Infinity;
   outstanding = 0;
-  /** When the last reply came. */
-  lastAt = 0;
-  punctuality: Punctuality = { ticks: 0, late: 0 };
+  /** Of the messages of the measurement. */
+  #sent = 0;
+  #received = 0;
+  #lost = 0;
+  /** When the last reply of the measurement came, and when the last message was back or given up. */
+  #lastBack = 0;
+  #lastSettled = 0;
+  /** By the clock: when each message is due, and how many of them belong to the warm-up. */
+  #schedule: Schedule | undefined;
+  #warmup = 0;
+  /** Messages that were due and not sent, and not back, at half time and when the time was over. */
+  readonly #backlogs: { readonly unsent: number; readonly open: number }[] = [];
 
   constructor(plan: Plan, record: Record) {
     this.plan = plan;
@@ -65,13 +92,13 @@ export class Load implements Run {
     const start = performance.now();
     this.begin = start + warmup;
     this.end = this.begin + duration;
-    this.lastAt = this.begin;
+    this.#lastBack = this.#lastSettled = this.begin;
     const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     const end = () => this.#over.resolve();
     stop.addEventListener("abort", end, { once: true });
     if (stop.aborted) end();
     if (pace.kind === "open") this.#sendByClock(1000 / pace.perSecond, start + pace.phase);
-    else this.#callers.forEach((caller) => caller.run(closed(pace.pipeline)));
+    else this.#callers.forEach((caller) => caller.run(closed(pace.pipeline, this.begin)));
     await this.#over.promise;
     this.#stopped.abort();
     clearInterval(sweeper);
@@ -81,56 +108,105 @@ export class Load implements Run {
   /** The first message is due at `first`, then one each `interval` ms, on each connection in turn. */
   #sendByClock(interval: number, first: number): void {
     const { connections, messages } = this.plan;
-    this.end = Math.min(this.end, first + messages * interval);
-    const due = Math.ceil((this.end - first) / interval - ROUNDING);
-    const lastDue = first + (due - 0.5) * interval;
-    this.#callers.forEach((caller, i) =>
-      caller.run(open(first + i * interval, interval * connections, lastDue))
-    );
-    this.punctuality = keepTime(
-      { begin: first, interval, end: lastDue },
+    const before = (time: number) => Math.max(0, Math.ceil((time - first) / interval - ROUNDING));
+    const warmup = before(this.begin);
+    this.end = Math.min(this.end, first + (warmup + messages) * interval);
+    const schedule = { first, interval, count: before(this.end) };
+    this.#schedule = schedule;
+    this.#warmup = warmup;
+    // Of the first n messages of all, how many are on connection i.
+    const share = (n: number, i: number) => Math.max(0, Math.ceil((n - i) / connections));
+    this.#callers.forEach((caller, i) => {
+      const its = [share(schedule.count, i), share(warmup, i)] as const;
+      caller.run(open(first + i * interval, interval * connections, ...its));
+    });
+    keepTime(
+      schedule,
       connections,
       (i, now) => this.#callers[i]!.pump(now),
+      (m, now) => {
+        if (m >= warmup) this.#record.delay(Math.max(0, now - (first + m * interval)));
+      },
       this.#turner!,
       this.#stopped.signal,
     );
   }
 
   /**
-   * Milliseconds of the measurement: to its end or the last reply, whichever was later; to now, if it was stopped
-   * or nothing came back.
+   * Milliseconds of the measurement: to its end or the last reply, whichever was later; with a number of messages
+   * that came first, until the last of them was back or lost; to now, if it was stopped or nothing came back.
    */
   took(stopped: boolean): number {
-    const last = Number.isFinite(this.end) ? Math.max(this.end, this.lastAt) : this.lastAt;
-    const end = stopped || last <= this.begin ? performance.now() : last;
+    const counted = this.plan.pace.kind === "closed" && this.left === 0;
+    const last = counted ? this.#lastSettled : Math.max(this.end, this.#lastBack);
+    const end = stopped || last <= this.begin || !Number.isFinite(last) ? performance.now() : last;
     return Math.max(end - this.begin, 0);
+  }
+
+  /** What became of all messages; when it is over. */
+  tally(): Tally {
+    const now = Math.min(performance.now(), this.end);
+    const [half, over] = [this.#backlogs[0], this.#backlogs[1] ?? this.#backlog(now)];
+    return {
+      due: this.#schedule === undefined ? null : this.#due(now),
+      sent: this.#sent,
+      received: this.#received,
+      lost: this.#lost,
+      unfinished: this.#callers.reduce((sum, caller) => sum + caller.unfinished, 0),
+      unsent: over.unsent,
+      growth: half === undefined ? 0 : over.open - half.open,
+    };
+  }
+
+  /** How many messages of the measurement were due by then. */
+  #due(now: number): number {
+    if (this.#schedule === undefined) return 0;
+    const { first, interval, count } = this.#schedule;
+    return Math.max(0, Math.min(Math.floor((now - first) / interval) + 1, count) - this.#warmup);
+  }
+
+  #backlog(now: number): { unsent: number; open: number } {
+    const due = this.#due(now);
+    return { unsent: Math.max(0, due - this.#sent), open: due - this.#received - this.#lost };
   }
 
   finished(now: number): boolean {
     return this.left === 0 || now >= this.end;
   }
 
+  sent(measured: number): void {
+    this.#sent += measured;
+    this.left -= measured;
+  }
+
   settled(n: number, now: number): void {
     this.outstanding -= n;
+    if (n > 0) this.#lastSettled = now;
     if (this.outstanding === 0 && this.finished(now) && this.#callers.every((caller) => caller.idle(now))) {
       this.#over.resolve();
     }
   }
 
-  back(latency: number, start: number, now: number): void {
-    if (start < this.begin) return;
-    this.lastAt = now;
+  back(latency: number, now: number): void {
+    this.#received++;
+    this.#lastBack = now;
     this.#record.latency(latency);
   }
 
-  error(kind: Kind, n: number, text: string, now: number): void {
-    if (now >= this.begin && !this.#stopped.signal.aborted) this.#record.error(kind, n, text);
+  lost(measured: number): void {
+    this.#lost += measured;
+  }
+
+  error(kind: Kind, text: string, warmup: boolean): void {
+    if (!this.#stopped.signal.aborted) this.#record.error(kind, text, warmup);
   }
 
   #sweep(): void {
     const now = performance.now();
     for (const caller of this.#callers) caller.sweep(now);
     this.settled(0, now);
+    const times = [(this.begin + this.end) / 2, this.end];
+    if (now >= times[this.#backlogs.length]!) this.#backlogs.push(this.#backlog(now));
     if (now < this.end + this.plan.timeout) return;
     for (const caller of this.#callers) caller.giveUp(now);
     this.#over.resolve();

@@ -12,20 +12,27 @@ export interface Pace {
   allowed(now: number, settled: number): number;
   /** When message `k` had to be sent; undefined where it is due whenever it is sent. */
   due(k: number): number | undefined;
+  /** Whether message `k`, which is sent now, belongs to the warm-up; what comes after the first that does not, does not either. */
+  warming(k: number, now: number): boolean;
 }
 
 /** As many messages as `pipeline` are on their way: a slow reply holds up the next message. */
-export function closed(pipeline: number): Pace {
+export function closed(pipeline: number, begin: number): Pace {
   return {
     allowed: (_now, settled) => settled + pipeline,
     due: () => undefined,
+    warming: (_k, now) => now < begin,
   };
 }
 
-/** By the clock, whatever comes back: the first message at `begin`, then one each `interval` ms, until `end`. */
-export function open(begin: number, interval: number, end: number): Pace {
+/**
+ * By the clock, whatever comes back: the first message at `first`, then one each `interval` ms, `count` in all, of
+ * which the first `warmup` are not measured.
+ */
+export function open(first: number, interval: number, count: number, warmup: number): Pace {
   return {
-    allowed: (now, _settled) => Math.max(0, Math.floor((Math.min(now, end) - begin) / interval) + 1),
-    due: (k) => begin + k * interval,
+    allowed: (now, _settled) => Math.max(0, Math.min(Math.floor((now - first) / interval) + 1, count)),
+    due: (k) => first + k * interval,
+    warming: (k) => k < warmup,
   };
 }

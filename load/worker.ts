@@ -3,7 +3,7 @@
 
 import { Failure } from "../net/errors.ts";
 import type { Kind } from "./line.ts";
-import { Load } from "./load.ts";
+import { Load, type Tally } from "./load.ts";
 import type { Plan } from "./plan.ts";
 
 /** What a worker is told: its plan, then to begin once all are connected, at last perhaps to stop. */
@@ -16,7 +16,17 @@ export interface Report {
   readonly at: number;
   /** Milliseconds. */
   readonly latencies: Float64Array;
-  readonly errors: readonly { readonly kind: Kind; readonly n: number; readonly text: string }[];
+  /** How long after they were due messages were sent, in milliseconds. */
+  readonly delays: Float64Array;
+  readonly errors: readonly Faults[];
+}
+
+/** Faults of one kind, with the words of the first. */
+export interface Faults {
+  readonly kind: Kind;
+  readonly warmup: boolean;
+  readonly n: number;
+  readonly text: string;
 }
 
 export type News =
@@ -24,12 +34,17 @@ export type News =
   /** It could not begin. */
   | { readonly type: "failed"; readonly reason: string }
   | Report
-  /** See Load.took; how many times the clock ticked and was late (load/clock.ts). */
-  | { readonly type: "done"; readonly ms: number; readonly ticks: number; readonly late: number };
+  | Done;
+
+export interface Done extends Tally {
+  readonly type: "done";
+  /** See Load.took. */
+  readonly ms: number;
+}
 
 const REPORT_MS = 250;
-/** How many latencies wait for the next report at most; then it comes early. */
-const LATENCIES = 1 << 16;
+/** How many latencies or delays wait for the next report at most; then it comes early. */
+const FIGURES = 1 << 16;
 
 const stop = new AbortController();
 let go = () => {};
@@ -42,26 +57,34 @@ self.onmessage = ({ data }: MessageEvent<Order>) => {
 };
 
 async function work(plan: Plan): Promise<void> {
-  const latencies = new Float64Array(LATENCIES);
-  let n = 0;
-  const errors = new Map<Kind, Report["errors"][number]>();
+  const latencies = new Figures();
+  const delays = new Figures();
+  const errors = new Map<string, Faults>();
   let reported = 0;
   const report = () => {
     const now = performance.now();
     const at = (reported + now) / 2 - load.begin;
     reported = now;
-    post({ type: "report", at, latencies: latencies.slice(0, n), errors: [...errors.values()] });
-    n = 0;
+    post({
+      type: "report",
+      at,
+      latencies: latencies.take(),
+      delays: delays.take(),
+      errors: [...errors.values()],
+    });
     errors.clear();
   };
   const load = new Load(plan, {
     latency(ms) {
-      latencies[n++] = ms;
-      if (n === LATENCIES) report();
+      if (latencies.add(ms)) report();
     },
-    error(kind, more, text) {
-      const before = errors.get(kind);
-      errors.set(kind, { kind, n: more + (before?.n ?? 0), text: before?.text ?? text });
+    delay(ms) {
+      if (delays.add(ms)) report();
+    },
+    error(kind, text, warmup) {
+      const key = `${kind} ${warmup}`;
+      const before = errors.get(key);
+      errors.set(key, { kind, warmup, n: 1 + (before?.n ?? 0), text: before?.text ?? text });
     },
   });
   try {
@@ -87,9 +110,28 @@ async function work(plan: Plan): Promise<void> {
   await running;
   clearTimeout(reporter);
   report();
-  post({ type: "done", ms: load.took(stop.signal.aborted), ...load.punctuality });
+  post({ type: "done", ms: load.took(stop.signal.aborted), ...load.tally() });
+}
+
+/** Figures that wait for a report. */
+class Figures {
+  readonly #all = new Float64Array(FIGURES);
+  #n = 0;
+
+  /** Whether there is no room for more. */
+  add(figure: number): boolean {
+    this.#all[this.#n++] = figure;
+    return this.#n === FIGURES;
+  }
+
+  take(): Float64Array {
+    const taken = this.#all.slice(0, this.#n);
+    this.#n = 0;
+    return taken;
+  }
 }
 
 function post(news: News): void {
-  self.postMessage(news, news.type === "report" ? [news.latencies.buffer as ArrayBuffer] : []);
+  const buffers = news.type === "report" ? [news.latencies.buffer, news.delays.buffer] : [];
+  self.postMessage(news, buffers as ArrayBuffer[]);
 }

@@ -7,10 +7,15 @@ import type { Latency, Second } from "./result.ts";
 const BUSY = 0.95;
 /** A shorter run says nothing of the processor: compiling the program takes as much. */
 const SHORTEST_SECONDS = 1;
+/** A message that was sent later than this after it was due was held up by the client itself. */
+export const LATE_MS = 1;
 /** What share of the messages by the clock may have been sent late. */
 const LATE = 0.01;
-/** What share of the asked rate is as good as all of it. */
-const REACHED = 0.99;
+/** What share of the messages due may be unsent in the end, and what share more on their way than at half time. */
+const UNSENT = 0.01;
+const GROWTH = 0.005;
+/** By so many they may differ by chance. */
+const CHANCE = 16;
 /** A closed loop hides a stall that takes a greater share of the run: 1 % of all moments would be in users' p99. */
 const STALL = 0.01;
 /** A busy machine alone makes shorter ones. */
@@ -27,15 +32,14 @@ export interface Circumstances {
   readonly seconds: number;
   /** Messages a second that were asked for; null: as many as come back. */
   readonly rate: number | null;
-  /** How many messages were due by the clock, null without a rate, and how many were sent, before the time was over. */
+  /** See Result, and Tally in load/load.ts. */
   readonly due: number | null;
   readonly sent: number;
   readonly received: number;
   readonly lost: number;
   readonly unfinished: number;
-  /** How many of them were not back when the time was over. */
-  readonly backlog: number;
-  readonly messagesPerSecond: number;
+  readonly unsent: number;
+  readonly growth: number;
   /** What share of the time of its threads the client was busy. */
   readonly busy: number;
   /** What share of the messages was sent more than a millisecond late, of those by the clock. */
@@ -43,7 +47,7 @@ export interface Circumstances {
 }
 
 export function warnings(circumstances: Circumstances): string[] {
-  const { latency, seconds, rate, messagesPerSecond, busy, late } = circumstances;
+  const { latency, seconds, rate, due, received, unsent, growth, busy, late } = circumstances;
   const found: string[] = [];
   if (rate === null && busy >= BUSY && seconds >= SHORTEST_SECONDS) {
     found.push(
@@ -61,10 +65,26 @@ export function warnings(circumstances: Circumstances): string[] {
         "try a lower --rate, or more --workers",
     );
   }
-  if (rate !== null && messagesPerSecond < rate * REACHED) {
+  if (due !== null && unsent > due * UNSENT) {
     found.push(
-      `the rate asked for was not reached: ${messagesPerSecond.toFixed(0)} of ${rate} messages/s; ` +
+      `the rate asked for was not reached: ${count(unsent)} of ${
+        count(due)
+      } messages could not be sent in time; ` +
         "the latencies are those of an overload",
+    );
+  } else if (due !== null && growth > Math.max(due * GROWTH, CHANCE)) {
+    found.push(
+      `the replies did not keep up with the rate: ${
+        count(growth)
+      } more messages were on their way in the end ` +
+        "than at half time; the latencies are those of an overload",
+    );
+  }
+  if (received === 0) {
+    found.push(
+      due === 0
+        ? "no message was due in the measurement; try a longer --duration or a higher --rate"
+        : "no message of the measurement came back",
     );
   }
   found.push(...unknown(circumstances));

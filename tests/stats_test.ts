@@ -174,8 +174,8 @@ const CALM: Parameters<typeof warnings>[0] = {
   received: 10_000,
   lost: 0,
   unfinished: 0,
-  backlog: 0,
-  messagesPerSecond: 1000,
+  unsent: 0,
+  growth: 0,
   busy: 0.5,
   late: 0,
 };
@@ -201,7 +201,10 @@ Deno.test("each reason for distrust has its warning, and a calm run has none", (
   assertEquals(warned({}), "");
   assertMatch(warned({ busy: 0.97 }), /^the client's own CPU was full \(97 %/);
   assertMatch(warned({ rate: 1000, late: 0.2 }), /^20 % of the messages were sent more than 1 ms late/);
-  assertMatch(warned({ rate: 2000 }), /^the rate asked for was not reached: 1000 of 2000/);
+  const byClock = { rate: 2000, due: 20_000 };
+  assertMatch(warned({ ...byClock, unsent: 300 }), /^the rate asked for was not reached: 300 of 20,000 /);
+  assertMatch(warned({ ...byClock, growth: 300 }), /^the replies did not keep up .*: 300 more messages/);
+  assertEquals(warned({ ...byClock, unsent: 100, growth: 100 }), "");
   assertMatch(
     warned({ latency: { ...LATENCY, p99_9: null }, sent: 999 }),
     /^999 messages are too few for p99.9;/,
