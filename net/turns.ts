@@ -11,7 +11,7 @@ const BUDGET = 128;
 /** How many connections are let go in one turn: few enough that they and their writes never spend the budget. */
 const BATCH = 32;
 
-/** How long nothing may happen before everybody is let go: they are quiet clients after all. */
+/** How long nothing may happen, at least, before everybody is let go: they are quiet clients after all. */
 const STALL_MS = 1;
 
 /** Connections that were served one after the other, and are let go together. */
@@ -94,18 +94,23 @@ export class Turns {
     if (this.#waiting.length > 0) this.#schedule();
   }
 
-  /** Waits for whoever is served next, which begins another turn. When the timer fires, the loop has looked too. */
+  /**
+   * Waits for whoever is served next, which begins another turn. Where that is nobody, all are let go. The timer
+   * alone does not tell: with thousands of clients the loop can take longer to look than the timer runs, and the
+   * timers come first in it. The immediate comes last.
+   */
   #idle(): void {
     this.#reading = 0;
     const turns = this.#turns;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      if (this.#turns === turns) {
-        this.#saturated = false;
-        this.#release();
-      } else if (this.#waiting.length > 0) {
-        this.#idle();
-      }
-    }, STALL_MS);
+    this.#timer ??= setTimeout(() =>
+      setImmediate(() => {
+        this.#timer = undefined;
+        if (this.#turns === turns && this.#served === 0) {
+          this.#saturated = false;
+          this.#release();
+        } else if (this.#waiting.length > 0) {
+          this.#idle();
+        }
+      }), STALL_MS);
   }
 }

@@ -54,7 +54,13 @@ function freePort(): number {
 async function startSilent(
   words: readonly string[],
   { stderr = "null", under = [], env = {} }: StartOptions & { stderr?: "null" | "piped" } = {},
-): Promise<AsyncDisposable & { readonly child: Deno.ChildProcess; connect(): Promise<Deno.TcpConn> }> {
+): Promise<
+  AsyncDisposable & {
+    readonly child: Deno.ChildProcess;
+    readonly port: number;
+    connect(): Promise<Deno.TcpConn>;
+  }
+> {
   const port = freePort();
   const [program = "", ...args] = [...under, ...ECHO, "serve", `127.0.0.1:${port}`, ...words];
   const options = { args, env, cwd: ROOT, stdin: "null", stdout: "null", stderr } as const;
@@ -63,6 +69,7 @@ async function startSilent(
   await until(`port ${port} answers`, () => connect().then((conn) => (conn.close(), true), () => false));
   return {
     child,
+    port,
     connect,
     async [Symbol.asyncDispose]() {
       try {
@@ -841,6 +848,61 @@ Deno.test("of the trade: 30,000 times connect, echo, close: RSS stays near its v
   // V8 lets garbage pile up before it looks for it, 4 to 5 MB here, 23 MB in Deno 2.7, then it is level (seen up to
   // 100,000). A bare echo loop on Deno grows by 4 MB as well. A leak of 512 bytes a connection would be 10 MB.
   assertLess(growth, CANCELS_WRITES ? 8 : 32, `MB of growth, from ${before} MB`);
+});
+
+/** What tests/crowd.c prints. */
+interface Crowd {
+  readonly none: number;
+  readonly cut: number;
+  readonly least: number;
+  readonly median: number;
+}
+
+/** Runs tests/crowd.c on one core with a quiet server, which makes a turn of the server's event loop long. */
+async function crowd(...words: number[]): Promise<Crowd> {
+  const core = /Cpus_allowed_list:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))![1]!;
+  const program = await Deno.makeTempFile({ prefix: "echo-crowd-" });
+  try {
+    const gcc = new Deno.Command("gcc", { args: ["-O2", "-o", program, `${ROOT}tests/crowd.c`] });
+    assert((await gcc.output()).success, "gcc tests/crowd.c");
+    await using server = await startSilent(["-q"], { under: ["taskset", "-c", core] });
+    const args = ["-c", core, program, String(server.port), ...words.map(String)];
+    const { stdout, stderr } = await within(
+      30_000,
+      "the end of the crowd",
+      new Deno.Command("taskset", { args }).output(),
+    );
+    const text = new TextDecoder().decode(stdout);
+    assert(text !== "", new TextDecoder().decode(stderr));
+    return JSON.parse(text);
+  } finally {
+    await Deno.remove(program);
+  }
+}
+
+const HAS_CROWD = has("gcc", "taskset");
+const MOST_FILES = Number(/^Max open files +(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))?.[1]);
+
+for (const clients of [3000, 9000]) {
+  Deno.test({
+    name: `of the trade: of ${clients} busy clients none starves: each gets its share`,
+    ignore: !HAS_CROWD || MOST_FILES < clients + 100,
+    async fn() {
+      const { none, cut, least, median } = await crowd(clients, 2500);
+      assertEquals([none, cut], [0, 0], "none is without a reply, none is cut off");
+      assert(least >= median / 2, `the least has ${least} replies, the median ${median}`);
+    },
+  });
+}
+
+Deno.test({
+  name: "of the trade: a client that goes on is not held up by 300 that have become quiet",
+  ignore: !HAS_CROWD,
+  async fn() {
+    const bursts = 75;
+    const { median } = await crowd(1, bursts * 20, 300, 20);
+    assert(median > 2 * bursts, `${median} round trips beside ${bursts} bursts of the others`);
+  },
 });
 
 Deno.test("of the trade: 3 MB, a half close, read 2 s later: all bytes, then the end", async () => {
