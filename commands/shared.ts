@@ -4,7 +4,6 @@ import { type Address, DEFAULT_PORT, parseAddress, type Scheme } from "../cli/ad
 import { checkProxyClient, checkTls } from "../cli/checks.ts";
 import { type Command, type Flags, help, optional, type Options, parse, toggle } from "../cli/flags.ts";
 import { LARGEST_DATAGRAM, oneOf, UsageError } from "../cli/units.ts";
-import { encodeHeader } from "../net/proxy_protocol.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { HAS_NODE_TLS, readClientTls } from "../net/tls.ts";
 
@@ -61,7 +60,7 @@ export async function dialOptions(
   );
   return {
     tls: { ...await readClientTls({ cert, key, ca }), serverName, insecure, fingerprint },
-    preamble: proxyProtocol && ((local, remote) => encodeHeader(proxyProtocol, local, remote)),
+    preamble: proxyProtocol,
   };
 }
 

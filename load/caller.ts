@@ -109,8 +109,7 @@ export class Caller implements Owner {
   }
 
   arrived(now: number): void {
-    this.#run.settled(this.#arrivals, now);
-    this.#arrivals = 0;
+    this.#settle(0, now);
     if (this.#settled - this.#base < this.#run.plan.messagesPerConnection) return;
     this.#hangUp();
     this.pump(now);
@@ -232,13 +231,20 @@ export class Caller implements Owner {
     for (let i = 0; i < n; i++) this.#run.error("timeout", why, i < ofWarmup);
   }
 
+  /** Tells of what arrived and of `lost` messages more: a line may break before it has told of an arrival. */
+  #settle(lost: number, now: number): void {
+    const n = this.#arrivals + lost;
+    this.#arrivals = 0;
+    this.#run.settled(n, now);
+  }
+
   /** Gives up the `n` messages that were sent before the others on their way. */
   #lose(n: number, now: number): void {
     const ofWarmup = Math.min(n, this.#warmupOut);
     this.#settled += n;
     this.#warmupSettled += ofWarmup;
     this.#run.lost(n - ofWarmup);
-    this.#run.settled(n, now);
+    this.#settle(n, now);
   }
 
   /** Makes the next connection, when there is something to send; that message is spoken for, whatever happens. */

@@ -54,8 +54,11 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Makes the bytes that go before everything else, a TLS handshake too, from the two ends of the connection. */
-export type Preamble = (local: Endpoint, remote: Endpoint) => Uint8Array;
+/**
+ * What goes before everything else on a connection, a TLS handshake too: a PROXY header of this version. Plain data,
+ * so that it can be posted to a worker.
+ */
+export type Preamble = "v1" | "v2";
 
 export interface DialOptions {
   readonly tls: ClientTls;

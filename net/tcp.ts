@@ -2,6 +2,7 @@
 
 import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
 import { errno, failure, Unreachable } from "./errors.ts";
+import { encodeHeader } from "./proxy_protocol.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */
@@ -51,8 +52,10 @@ export async function dial(
     });
     try {
       tune(conn);
-      const bytes = preamble?.(conn.localAddr, conn.remoteAddr) ?? new Uint8Array();
-      for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+      if (preamble !== undefined) {
+        const bytes = encodeHeader(preamble, conn.localAddr, conn.remoteAddr);
+        for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+      }
       return conn;
     } catch (error) {
       conn.close();

@@ -7,6 +7,7 @@ import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
 import { printable } from "../cli/escape.ts";
 import { showDate, validity } from "./certificate.ts";
 import { errno, Failure, failure } from "./errors.ts";
+import { encodeHeader } from "./proxy_protocol.ts";
 import { type Flow, SocketStream } from "./socket_stream.ts";
 import type { Accepted, Dialled, DialOptions, Listener, ListenOptions, Preamble } from "./stream.ts";
 import { BACKLOG } from "./tcp.ts";
@@ -254,11 +255,11 @@ async function reach(
   const stream = new SocketStream(socket);
   await settled(socket, "connect", signal);
   const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
-  const bytes = preamble?.(
-    { hostname: localAddress, port: localPort },
-    { hostname: remoteAddress, port: remotePort },
-  );
-  if (bytes !== undefined) await stream.write(bytes);
+  if (preamble !== undefined) {
+    const local = { hostname: localAddress, port: localPort };
+    const remote = { hostname: remoteAddress, port: remotePort };
+    await stream.write(encodeHeader(preamble, local, remote));
+  }
   return stream;
 }
 
