@@ -27,8 +27,8 @@ export interface ServeOptions {
   readonly trust: readonly Network[] | undefined;
 }
 
-/** After the stop, what was sent before it may still be on its way through the kernel. */
-const SETTLE_MS = 100;
+/** How often the drain looks who is quiet: twice, as what was sent before it may still be on its way. */
+const LOOK_MS = 50;
 /** Where waiting is all that helps: descriptors or memory are short, and the spare one is gone. */
 const SHORTAGE_PAUSE_MS = 100;
 const WARN_INTERVAL_MS = 1000;
@@ -290,14 +290,14 @@ export class Server implements Service {
 
   #ended(connection: Connection, { reason, failed }: Outcome): void {
     if (!this.#connections.delete(connection)) return; // it was cut off, and that was its end
-    const { id: client, peer, bytes, lost, since } = connection;
+    const { id: client, peer, bytes, owed, since } = connection;
     this.#totals.add("open", -1);
     this.#count(connection);
     if (failed) this.#totals.add("failed", 1);
     this.#log.write(connection.phase === "arriving" ? "rejected" : "disconnected", {
       client,
       peer,
-      reason: lost > 0 ? `${reason}, ${lost} bytes came too late to be echoed` : reason,
+      reason: owed > 0 ? `${reason}, ${owed} bytes were not echoed` : reason,
       duration_ms: Math.round(performance.now() - since),
       bytes,
     });
@@ -344,23 +344,19 @@ export class Server implements Service {
     }
   }
 
+  /** Waits for the clients to finish, and cuts off those that have not when the time is over. */
   async #drain(): Promise<void> {
     const { drain } = this.#options;
-    const timers = [
-      setTimeout(
-        () => this.#connections.forEach((connection) => connection.stop()),
-        Math.min(SETTLE_MS, drain / 2),
-      ),
-      setTimeout(
-        () =>
-          this.#connections.forEach((one) =>
-            this.#cutOff(one, `still open ${showDuration(drain)} after the stop`, true)
-          ),
-        drain,
-      ),
-    ];
+    const look = () => this.#connections.forEach((connection) => connection.drain());
+    look();
+    const looks = setInterval(look, Math.min(LOOK_MS, drain / 4));
+    const end = setTimeout(() => {
+      const reason = `still open ${showDuration(drain)} after the stop`;
+      for (const connection of this.#connections) this.#cutOff(connection, reason, true);
+    }, drain);
     if (this.#connections.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
-    timers.forEach(clearTimeout);
+    clearInterval(looks);
+    clearTimeout(end);
   }
 }
 

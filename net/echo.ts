@@ -12,13 +12,17 @@ const BUFFER_STEP = 8;
 const LARGEST_IN_A_CROWD = 32 << 10;
 
 /** What happens to a connection at the moment. */
-export type Phase = "arriving" | "reading" | "writing";
+export type Phase = "arriving" | "reading" | "writing" | "waiting";
 
 /** How a connection ended. */
 export interface Outcome {
   readonly reason: string;
   readonly failed: boolean;
 }
+
+/** So many looks of the drain in a row must see a client quiet: one that was so at the stop, and one that was not. */
+const QUIET_LOOKS = 2;
+const QUIET_AGAIN_LOOKS = 10;
 
 const LEFT: Outcome = { reason: "closed by the client", failed: false };
 const STOPPED: Outcome = { reason: "the server stopped", failed: false };
@@ -37,12 +41,15 @@ export class Connection {
   bytes = 0;
   /** How many of them the server's totals have. */
   counted = 0;
-  /** Bytes that arrived and were not sent back. */
-  lost = 0;
+  /** Bytes that arrived and were not sent back yet. */
+  owed = 0;
   /** How it ended, when it was closed from outside its task. */
   cut: Outcome | undefined;
-  /** Set when the server stops: nothing that arrives from now on is echoed. */
+  /** Set when it is half-closed by the server: nothing that arrives from now on is echoed. */
   stopping = false;
+  /** What `bytes` was at the last look of the drain. */
+  #seen = -1;
+  #looks = QUIET_LOOKS;
 
   constructor(id: number, { stream, peer }: Accepted, tick: number) {
     this.id = id;
@@ -72,12 +79,21 @@ export class Connection {
     this.stream.close();
   }
 
-  /** Half-closes, once what is being echoed is sent: the peer sees the end of the stream and can finish. */
-  stop(): void {
+  /**
+   * A look of the drain. Half-closes a client that is quiet: it sees the end of the stream and can finish. One that
+   * sends, or still takes its echo, is echoed on; for its next piece it has longer, as that may come from far away.
+   */
+  drain(): void {
+    if (this.phase === "arriving") return this.abort(STOPPED.reason, STOPPED.failed);
     if (this.stopping) return;
-    this.stopping = true;
-    if (this.phase === "arriving") this.abort(STOPPED.reason, STOPPED.failed);
-    if (this.phase === "reading") this.stream.closeWrite().catch(() => {}); // the pending read tells why
+    const first = this.#seen === -1;
+    if (first || this.phase !== "reading" || this.bytes !== this.#seen) {
+      this.#looks = first ? QUIET_LOOKS : QUIET_AGAIN_LOOKS;
+      this.#seen = this.bytes;
+    } else if (--this.#looks === 0) {
+      this.stopping = true;
+      this.stream.closeWrite().catch(() => {}); // the pending read tells why
+    }
   }
 }
 
@@ -107,10 +123,8 @@ export async function echo(
       const n = await stream.read(buffer);
       if (n === null) break;
       connection.tick = clock.tick;
-      if (connection.stopping) {
-        connection.lost += n;
-        continue;
-      }
+      connection.owed += n;
+      if (connection.stopping) continue;
       connection.phase = "writing";
       const message = n === buffer.length ? buffer : buffer.subarray(0, n);
       onMessage?.(connection, message);
@@ -118,10 +132,13 @@ export async function echo(
         const written = await stream.write(at === 0 ? message : message.subarray(at));
         at += written;
         connection.bytes += written;
+        connection.owed -= written;
         connection.tick = clock.tick;
       }
-      if (turns.crowded) await turns.next();
-      if (connection.stopping) await stream.closeWrite();
+      if (turns.crowded) {
+        connection.phase = "waiting";
+        await turns.next();
+      }
       buffer = fitting(buffer, n, turns.crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
     }
     return connection.stopping ? STOPPED : LEFT;

@@ -624,6 +624,55 @@ Deno.test("fault 13: SIGTERM with 10 clients: what was sent comes back, newcomer
   assertEquals(JSON.parse(server.log.all.at(-1)!).event, "stopped");
 });
 
+Deno.test("fault 13: all that was sent before the stop comes back, to a client that is slow to read it, too", async () => {
+  await using server = await ServerProcess.start(["--log-level", "info"]);
+  using conn = await server.connect();
+  const bytes = noise(8 * MB, 14);
+  const sending = writeAll(conn, bytes);
+  await until("the echo is stuck", async () => {
+    const before = loggedBytes(server);
+    await pause(300);
+    return before > 0 && loggedBytes(server) === before;
+  });
+  server.kill("SIGTERM");
+  await server.log.with('"stopping"');
+  await pause(500); // it is slow: that is the case
+  const back = await within(4000, "all of it", readUpTo(conn, bytes.length));
+  assertEquals(await sha256(back), await sha256(bytes));
+  await sending;
+  assertEquals(await readToEnd(conn), { bytes: new Uint8Array(), error: "" });
+  conn.close();
+  assertEquals((await within(5000, "its end", server.status)).code, 0);
+  await server.log.ended;
+  assertEquals(server.log.events("stopped")[0]!["failed"], 0);
+});
+
+Deno.test("fault 13: a client that still sends is echoed on; the quiet one beside it is half-closed at once", async () => {
+  await using server = await ServerProcess.start(["--drain", "10s"]);
+  using sender = await server.connect();
+  using quiet = await server.connect();
+  assertEquals(await roundTrip(quiet, "hello"), "hello");
+  let quietSawEnd = Infinity;
+  const begin = performance.now();
+  const end = readToEnd(quiet).then(() => quietSawEnd = performance.now() - begin);
+  server.kill("SIGTERM");
+  for (let i = 0; i < 40; i++) {
+    assertEquals(await roundTrip(sender, `piece ${i}`), `piece ${i}`);
+    await pause(30); // longer in all than the quiet one has
+  }
+  await end;
+  assertLess(quietSawEnd, 800);
+  await writeAll(sender, encoder.encode("the last"));
+  await sender.closeWrite();
+  const { bytes, error } = await within(3000, "the end", readToEnd(sender));
+  assertEquals([new TextDecoder().decode(bytes), error], ["the last", ""]);
+  closeAll([quiet]);
+  assertEquals((await within(3000, "its end", server.status)).code, 0);
+  await server.log.ended;
+  const reasons = server.log.events("disconnected").map(({ reason }) => reason).sort();
+  assertEquals(reasons, ["closed by the client", "the server stopped"]);
+});
+
 Deno.test("fault 13: clients that do not finish, or do not read, are cut off after --drain; exit 0", async () => {
   await using server = await ServerProcess.start(["--drain", "1s"]);
   using idle = await server.connect();
@@ -638,7 +687,10 @@ Deno.test("fault 13: clients that do not finish, or do not read, are cut off aft
   assert(took > 900 && took < 2000, `it took ${took} ms`);
   await within(2000, "the one that does not read is cut off", sending);
   await server.log.ended;
-  assertEquals(server.log.events("disconnected").length, 2);
+  const reasons = server.log.events("disconnected").map(({ reason }) => String(reason)).sort();
+  assertEquals(reasons.length, 2);
+  assertMatch(reasons[0]!, /^still open \S+ s after the stop$/);
+  assertMatch(reasons[1]!, /^still open \S+ s after the stop, \d{3,} bytes were not echoed$/);
   assertEquals(server.log.events("stopped")[0]!["failed"], 2);
 });
 
@@ -865,7 +917,8 @@ async function crowd(...words: number[]): Promise<Crowd> {
   try {
     const gcc = new Deno.Command("gcc", { args: ["-O2", "-o", program, `${ROOT}tests/crowd.c`] });
     assert((await gcc.output()).success, "gcc tests/crowd.c");
-    await using server = await startSilent(["-q"], { under: ["taskset", "-c", core] });
+    const flags = ["-q", "--write-timeout", "100ms"]; // the wait for a turn, which is longer, is none for a client
+    await using server = await startSilent(flags, { under: ["taskset", "-c", core] });
     const args = ["-c", core, program, String(server.port), ...words.map(String)];
     const { stdout, stderr } = await within(
       30_000,
