@@ -1,7 +1,6 @@
 /** What the load and ping send: a seeded random stream, so that what comes back tells where it was changed. */
 
 import { Buffer } from "node:buffer";
-import { showDifference } from "./verify.ts";
 
 /** Bytes that are generated once; every message is cut out of them. */
 const BLOCK = 1 << 20;
@@ -11,10 +10,6 @@ const LAP = BLOCK / 2;
 const STRIDE = 0x2545f;
 /** Up to here a loop over the bytes is faster than the views that Buffer.compare needs. */
 const SHORT = 256;
-/** How far after a difference one looks for how the stream goes on. */
-const LOOKAHEAD = 64;
-/** So many bytes after a difference must match for it to be called a missing or an additional byte. */
-const PROOF = 4;
 
 /**
  * Random bytes by xorshift128+ (Vigna, 2014), the same for the same seed: not for secrets. The state is spread
@@ -83,24 +78,6 @@ export class Messages {
     }
     return n;
   }
-
-  /** What is wrong, as a person reads it, with `received`, whose first byte differs from the one at `offset`. */
-  explain(received: Uint8Array, offset: number): string {
-    const got = received[0];
-    const rest = received.length - 1;
-    const same = (from: number, at: number) =>
-      Math.min(rest, received.length - from) >= PROOF &&
-      this.matching(received.subarray(from), Math.min(LOOKAHEAD, received.length - from), at) ===
-        Math.min(LOOKAHEAD, received.length - from);
-    if (same(0, offset + 1)) return `missing: byte ${offset} did not come back, and the ones after it did`;
-    if (same(1, offset)) {
-      const twice = offset > 0 && this.piece(offset - 1, 1)[0] === got;
-      return twice
-        ? `doubled: byte ${offset - 1} came back twice`
-        : `foreign: ${hex(got)} stands before byte ${offset}, and was never sent`;
-    }
-    return showDifference({ offset, sent: this.piece(offset, 1)[0], received: got });
-  }
 }
 
 /** How many bytes of `a` from `i` on and of `b` from `j` on are alike, of `length`. */
@@ -110,8 +87,4 @@ function alike(a: Uint8Array, i: number, b: Uint8Array, j: number, length: numbe
   }
   for (let n = 0; n < length; n++) if (a[i + n] !== b[j + n]) return n;
   return length;
-}
-
-function hex(byte = 0): string {
-  return `0x${byte.toString(16).padStart(2, "0")}`;
 }

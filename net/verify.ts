@@ -1,109 +1,262 @@
+/** What is wrong with what came back, in the same words for connect, ping and bench. */
+
 import { Buffer } from "node:buffer";
+import { preview } from "../cli/escape.ts";
+import type { Stream } from "./stream.ts";
 
-/** Where what came back departs from what was sent. */
-export interface Difference {
-  /** Bytes from the start of the stream. */
+/** How a fault is counted: wrong bytes in place of those that were sent, or bytes that nobody had sent. */
+export type WrongKind = "corrupted" | "surplus";
+
+/** What is wrong, with its offset in the stream, as a person reads it. */
+export interface Verdict {
+  readonly kind: WrongKind;
+  readonly text: string;
+}
+
+/** All that is known where what came departs from what was sent. */
+export interface Evidence {
+  /** Of the first byte that is wrong, from the start of the stream. */
   readonly offset: number;
-  /** undefined: nothing was sent there. */
-  readonly sent: number | undefined;
-  /** undefined: the stream ended there. */
-  readonly received: number | undefined;
+  /** How many bytes were on their way when it came. */
+  readonly asked: number;
+  /** The last bytes that came back right: all of them, or BEFORE. */
+  readonly before: Uint8Array;
+  /** What was sent from `offset` on: all of it, or AFTER. */
+  readonly after: Uint8Array;
+  /** What would have been sent next, where that is known. */
+  readonly next: Uint8Array;
+  /** What came from `offset` on. */
+  readonly came: Uint8Array;
 }
 
-/** The difference as a person reads it. */
-export function showDifference({ offset, sent, received }: Difference): string {
-  const hex = (byte: number) => `0x${byte.toString(16).padStart(2, "0")}`;
-  if (sent === undefined) return `surplus: byte ${offset} was never sent, received ${hex(received ?? 0)}`;
-  if (received === undefined) return `lost: byte ${offset} did not come back, sent ${hex(sent)}`;
-  return `different: byte ${offset} was sent as ${hex(sent)}, received as ${hex(received)}`;
-}
+/** So many bytes on both sides of a difference are searched for how the stream goes on. */
+export const BEFORE = 256 << 10;
+export const AFTER = 1 << 20;
+/** So much of what comes after the first wrong byte is read at most, for so long. */
+const ENOUGH = 64 << 10;
+const GATHER_MS = 200;
+/** So many bytes in a row that fit by accident are as good as impossible, unless the content repeats itself. */
+const PROOF = 8;
+/** How many places where a search fits are tried. */
+const MAX_TRIES = 1000;
+/** What other protocols begin with, be it that our first bytes are the same by accident; and what may be one. */
+const KNOWN_SPEECH = /^(SSH-|HTTP\/)/;
+const SPEECH_WITHIN = 4;
+const SOME_SPEECH = /^[^]{8}/;
+const ANY_SPEECH = /^/;
+const SHOWN_BYTES = 8;
+const SHOWN_SPEECH = 60;
+/** An alert, and what a handshake begins with. */
+const TLS_RECORDS: ReadonlySet<number> = new Set([0x15, 0x16]);
 
-const FIRST_CAPACITY = 256 << 10;
-/** The largest piece that is read at once. */
-const PIECE = 256 << 10;
+const latin1 = new TextDecoder("latin1");
 
 /**
- * What was sent and has not come back yet, in a ring that grows up to `limit` bytes: a stream of any length is
- * compared in the memory of what is on its way.
+ * Reads what comes after the first wrong bytes, so that what they are can be told. Our direction is ended: a
+ * willing other end then sends what it has, and ends its own. The stream is good for nothing but to be closed.
  */
-export class Outstanding {
-  #ring: Uint8Array<ArrayBuffer>;
-  readonly #limit: number;
-  #sent = 0;
-  #back = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-    this.#ring = new Uint8Array(Math.min(FIRST_CAPACITY, limit));
-  }
-
-  /** Bytes sent since the start. */
-  get sent(): number {
-    return this.#sent;
-  }
-
-  /** Bytes that came back right since the start. */
-  get back(): number {
-    return this.#back;
-  }
-
-  /** Bytes on their way. */
-  get length(): number {
-    return this.#sent - this.#back;
-  }
-
-  /** Where the next bytes to send go; empty when `limit` bytes are on their way. */
-  space(): Uint8Array<ArrayBuffer> {
-    if (this.length > this.#ring.length / 2 && this.#ring.length < this.#limit) this.#grow();
-    const capacity = this.#ring.length;
-    const at = this.#sent % capacity;
-    return this.#ring.subarray(at, at + Math.min(capacity - this.length, capacity - at, PIECE));
-  }
-
-  /** The first `n` bytes of `space()` are about to be sent. */
-  add(n: number): void {
-    this.#sent += n;
-  }
-
-  /** Takes what came back, and returns the first difference. */
-  check(received: Uint8Array): Difference | undefined {
-    for (let done = 0; done < received.length;) {
-      const expected = this.#oldest(received.length - done);
-      const part = received.subarray(done, done + expected.length);
-      if (part.length === 0) return { offset: this.#back, sent: undefined, received: received[done] };
-      if (Buffer.compare(expected, part) !== 0) {
-        const at = expected.findIndex((byte, i) => byte !== part[i]);
-        this.#back += at;
-        return { offset: this.#back, sent: expected[at], received: part[at] };
-      }
-      this.#back += part.length;
-      done += part.length;
+export async function gather(stream: Stream, first: Uint8Array): Promise<Uint8Array> {
+  stream.closeWrite().catch(() => {}); // it may be gone
+  const pieces = [first];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), GATHER_MS));
+  try {
+    for (let length = first.length; length < ENOUGH;) {
+      const buffer = new Uint8Array(ENOUGH);
+      const n = await Promise.race([stream.read(buffer), late]);
+      if (n === null) break;
+      pieces.push(buffer.subarray(0, n));
+      length += n;
     }
-    return undefined;
-  }
+  } catch { /* it broke: there is no more */ }
+  clearTimeout(timer);
+  return concat(...pieces);
+}
 
-  /** The stream has ended: what is still on its way is lost. */
-  end(): Difference | undefined {
-    return this.length === 0
-      ? undefined
-      : { offset: this.#back, sent: this.#oldest(1)[0], received: undefined };
+/** Names the fault; says less where several would look the same. */
+export function diagnose(evidence: Evidence): Verdict {
+  const { offset, asked, after, came } = evidence;
+  const known = speech(evidence, KNOWN_SPEECH, SPEECH_WITHIN);
+  if (known !== undefined) return { kind: "corrupted", text: known };
+  if (asked === 0) return diagnoseSurplus(evidence);
+  const [best, second] = [flipped(evidence), doubled(evidence), missing(evidence), inserted(evidence)]
+    .filter((explanation) => explanation !== undefined)
+    .sort((a, b) => Number(b.whole) - Number(a.whole) || b.run - a.run);
+  if (best !== undefined && !best.vague && (second === undefined || better(best, second))) {
+    return { kind: "corrupted", text: best.text };
   }
+  const less = `at byte ${offset} came ${hex(came, 1)} instead of ${hex(after, 1)}`;
+  return { kind: "corrupted", text: speech(evidence, SOME_SPEECH) ?? less };
+}
 
-  /** Up to `n` of the bytes that must come back next, as far as they lie in one piece. */
-  #oldest(n: number): Uint8Array {
-    const at = this.#back % this.#ring.length;
-    return this.#ring.subarray(at, at + Math.min(n, this.length, this.#ring.length - at));
+/** All was back, and more came. */
+function diagnoseSurplus(evidence: Evidence): Verdict {
+  const { offset, after, next, came } = evidence;
+  const n = came.length;
+  if (n >= PROOF / 2 && common(concat(after, next), 0, came, 0) === n) {
+    return {
+      kind: "surplus",
+      text: `${bytes(n)} came before ${n === 1 ? "it was" : "they were"} sent, at byte ${offset}`,
+    };
   }
+  const known = doubled(evidence)?.text ?? speech(evidence, ANY_SPEECH);
+  if (known !== undefined) return { kind: "corrupted", text: known };
+  const least = n >= ENOUGH ? "at least " : "";
+  return {
+    kind: "surplus",
+    text: `${least}${bytes(n)} came that nobody had sent, at byte ${offset}: ${hex(came)}`,
+  };
+}
 
-  #grow(): void {
-    const larger = new Uint8Array(Math.min(this.#ring.length * 2, this.#limit));
-    for (let moved = this.#back; moved < this.#sent;) {
-      const from = moved % this.#ring.length;
-      const to = moved % larger.length;
-      const n = Math.min(this.#sent - moved, this.#ring.length - from, larger.length - to);
-      larger.set(this.#ring.subarray(from, from + n), to);
-      moved += n;
-    }
-    this.#ring = larger;
+/** One way to explain what came: an edit of what was sent, after which `run` bytes are as they were sent. */
+interface Explanation extends Match {
+  readonly text: string;
+}
+
+function flipped({ offset, after, came }: Evidence): Explanation | undefined {
+  for (let n = 1; n <= Math.min(after.length, came.length); n++) {
+    const run = common(after, n, came, n);
+    const whole = n + run === after.length && n + run === came.length;
+    if (run < PROOF && !whole) continue;
+    const what = n === 1 ? `byte ${offset}` : `bytes ${offset} to ${offset + n - 1}`;
+    const text = `${what} came back changed: sent ${hex(after, n)}, received ${hex(came, n)}`;
+    return { at: n, run, whole, vague: false, text };
   }
+  return undefined;
+}
+
+function missing({ offset, before, after, came }: Evidence): Explanation | undefined {
+  const match = longest(after, came, 1, (at, run) => at + run === after.length && run === came.length);
+  if (match === undefined) return undefined;
+  const n = match.at;
+  const first = offset - shifts(concat(before, after), before.length, n);
+  return { ...match, text: `${bytes(n)} ${n === 1 ? "is" : "are"} missing at ${oneOf(first, offset)}` };
+}
+
+function doubled({ offset, before, after, came }: Evidence): Explanation | undefined {
+  const sent = concat(before, after);
+  const end = before.length;
+  const match = longest(
+    sent,
+    came,
+    0,
+    (at, run) => at + run === sent.length && run === came.length,
+    end,
+  );
+  if (match === undefined) return undefined;
+  const n = Math.min(match.run, end - match.at);
+  const last = offset - end + match.at;
+  const first = n === end - match.at ? last - shifts(sent, match.at, n) : last;
+  // Of two places the nearer one is where it was doubled.
+  return { ...match, vague: false, text: twice(first, last, n) };
+}
+
+function inserted({ offset, before, after, came }: Evidence): Explanation | undefined {
+  const match = longest(came, after, 1, (at, run) => at + run === came.length && run === after.length);
+  if (match === undefined) return undefined;
+  const n = match.at;
+  const from = n < PROOF ? -1 : buffer(before).lastIndexOf(came.subarray(0, n));
+  if (from >= 0) {
+    const start = offset - before.length + from;
+    return { ...match, text: twice(start, start, n) };
+  }
+  const place = oneOf(offset - shifts(concat(before, came), before.length, n), offset);
+  const text = n === 1
+    ? `1 byte that was never sent stands before ${place}: ${hex(came, n)}`
+    : `${bytes(n)} that were never sent stand before ${place}: ${hex(came, n)}`;
+  return { ...match, text };
+}
+
+function twice(first: number, last: number, n: number): string {
+  if (n === 1) return `${oneOf(first, last)} came back twice`;
+  if (first === last) return `bytes ${first} to ${first + n - 1} came back twice`;
+  return `${bytes(n)} came back twice, from ${oneOf(first, last)} on`;
+}
+
+/** That it is no echo server, when nothing but this came, and `looks` fits it. */
+function speech({ offset, before, came }: Evidence, looks: RegExp, within = 0): string | undefined {
+  if (offset > within) return undefined;
+  const said = concat(before, came);
+  if (TLS_RECORDS.has(said[0] ?? 0) && said[1] === 3 && (said[2] ?? 0) <= 4) {
+    return "this is no echo server: it speaks TLS; try tls:// in front of the address";
+  }
+  if (!looks.test(latin1.decode(said))) return undefined;
+  const line = said.findIndex((byte) => byte === 10 || byte === 13);
+  return `this is no echo server: it says ${preview(line > 0 ? said.subarray(0, line) : said, SHOWN_SPEECH)}`;
+}
+
+/** Where something begins that goes on as the other bytes do, and for how long. */
+interface Match {
+  readonly at: number;
+  readonly run: number;
+  /** Whether it explains every byte that came, and every one that was sent. */
+  readonly whole: boolean;
+  /** Whether another place would do as well. */
+  readonly vague: boolean;
+}
+
+/** The best place in `hay` at which it goes on as `needle` does: the nearest to `from`, or to `before`, where that is given. */
+function longest(
+  hay: Uint8Array,
+  needle: Uint8Array,
+  from: number,
+  isWhole: (at: number, run: number) => boolean,
+  before?: number,
+): Match | undefined {
+  const probe = needle.subarray(0, PROOF);
+  const find = (at: number) =>
+    before === undefined ? buffer(hay).indexOf(probe, at) : at < 0 ? -1 : buffer(hay).lastIndexOf(probe, at);
+  const step = before === undefined ? 1 : -1;
+  let best: Match | undefined;
+  let at = find(before === undefined ? from : before - 1);
+  for (let tries = 0; at >= from && tries < MAX_TRIES; tries++, at = find(at + step)) {
+    const run = common(hay, at, needle, 0);
+    const match = { at, run, whole: isWhole(at, run), vague: false };
+    if (run < PROOF && !match.whole) continue;
+    if (best === undefined || better(match, best)) best = match;
+    else if (!better(best, match)) best = { ...best, vague: true };
+  }
+  return best;
+}
+
+function better(a: Pick<Match, "whole" | "run">, b: Pick<Match, "whole" | "run">): boolean {
+  return a.whole === b.whole ? a.run > b.run : a.whole;
+}
+
+/** How far back the same edit of `n` bytes could have been made just as well as at `at`. */
+function shifts(all: Uint8Array, at: number, n: number): number {
+  let back = 0;
+  while (back < at && all[at - 1 - back] === all[at - 1 - back + n]) back++;
+  return back;
+}
+
+/** How many bytes of `a` from `i` on and of `b` from `j` on are alike. */
+function common(a: Uint8Array, i: number, b: Uint8Array, j: number): number {
+  let n = 0;
+  while (i + n < a.length && j + n < b.length && a[i + n] === b[j + n]) n++;
+  return n;
+}
+
+function concat(...pieces: Uint8Array[]): Uint8Array {
+  return Buffer.concat(pieces);
+}
+
+/** The same bytes, as node's class, which can search. */
+function buffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function oneOf(first: number, last: number): string {
+  return first === last ? `byte ${last}` : `one of bytes ${first} to ${last}`;
+}
+
+function bytes(n: number): string {
+  return n === 1 ? "1 byte" : `${n} bytes`;
+}
+
+/** The first `n` bytes. */
+function hex(some: Uint8Array, n = some.length): string {
+  const shown = some.subarray(0, Math.min(n, SHOWN_BYTES));
+  const digits = Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `0x${digits}${n > shown.length ? "…" : ""}`;
 }
