@@ -31,6 +31,10 @@ export interface PingOptions {
 const SWEEP_MS = 20;
 /** So many messages may be on their way on one connection: a slow reply does not hold up the next message. */
 const WINDOW = 1024;
+/** Of setTimeout: 2^31 ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Messages that our own timers held up are sent late; what is late by more was held up by something else. */
+const CATCH_UP_MS = 100;
 
 /**
  * Sends until the count, the deadline or `stop`, and prints a line for each reply and the summary. Returns whether
@@ -58,6 +62,9 @@ class Session implements Owner {
   #connecting: { readonly connect: number; readonly tls: number | undefined } | undefined;
   /** Messages for the line to send. */
   #due = 0;
+  #attending = Promise.resolve();
+  /** The last line broke, and the next one takes its place. */
+  #replaces = false;
   #onSettled = () => {};
 
   constructor(options: PingOptions, stop: AbortSignal) {
@@ -84,21 +91,16 @@ class Session implements Owner {
   }
 
   async run(): Promise<boolean> {
-    const { count = Infinity, deadline, interval } = this.#options;
+    const { count = Infinity, deadline } = this.#options;
     this.#over.addEventListener("abort", () => this.#onSettled(), { once: true });
     const timer = deadline === undefined ? undefined : setTimeout(() => this.#deadline.abort(), deadline);
     const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     let end: PingEnd;
     try {
-      for (let next = performance.now(); !this.#over.aborted; next = Math.max(next, performance.now())) {
-        await this.#send();
-        await this.#log.written();
-        if (this.#sent >= count) break;
-        next += interval;
-        await pause(Math.max(next - performance.now(), 0), this.#over);
-      }
+      await this.#sendAll();
       await this.#until(() => this.#waiting.size === 0);
-      end = this.#log.end(this.#sent);
+      await this.#finish();
+      end = this.#log.end(this.#sent, this.#waiting.size);
       await this.#log.written();
     } finally {
       clearTimeout(timer);
@@ -106,7 +108,23 @@ class Session implements Owner {
       this.#hangUp();
     }
     const early = deadline !== undefined && end.received < count && Number.isFinite(count);
-    return end.received > 0 && end.corrupted === 0 && !early;
+    const wrong = "corrupted" in end.errors || "surplus" in end.errors;
+    return end.received > 0 && !wrong && !early;
+  }
+
+  /** By the clock, from the first message on; none is sent at the deadline, or after it. */
+  async #sendAll(): Promise<void> {
+    const { count = Infinity, deadline = Infinity, interval } = this.#options;
+    const begin = performance.now();
+    for (let next = begin; !this.#over.aborted;) {
+      await this.#send();
+      await this.#log.written();
+      if (this.#sent >= count) return;
+      const now = performance.now();
+      next = Math.max(next + interval, now - CATCH_UP_MS);
+      const wait = next < begin + deadline ? next - now : Infinity;
+      if (wait > 0) await pause(Math.min(wait, LONGEST_TIMER_MS), this.#over);
+    }
   }
 
   back(k: number, sentAt: number, now: number): void {
@@ -137,22 +155,24 @@ class Session implements Owner {
   }
 
   async #send(): Promise<void> {
-    await this.#until(() => this.#waiting.size < WINDOW);
-    if (this.#line === undefined) await this.#dial();
-    const line = this.#line;
-    const seq = this.#sent++;
-    if (line === undefined || this.#over.aborted) return;
+    await this.#until(() => this.#waiting.size < WINDOW && !this.#line?.broken);
+    if (this.#over.aborted) return;
+    const seq = this.#sent;
+    const told = this.#line !== undefined || await this.#dial();
     const now = performance.now();
-    this.#waiting.set(seq, now);
-    this.#due = 1;
+    this.#sent++;
+    if (told) this.#waiting.set(seq, now);
+    const line = this.#line;
+    if (line === undefined) return;
+    this.#due++;
     line.nudge(this, now);
     if (!this.#options.reconnect) return;
     await this.#until(() => this.#waiting.size === 0);
-    this.#hangUp();
+    await this.#finish();
   }
 
-  /** Makes the line, or tells why the next message cannot be sent. */
-  async #dial(): Promise<void> {
+  /** Makes the line. Returns false after it has told why the next message cannot be sent. */
+  async #dial(): Promise<boolean> {
     const { address, dial, size, timeout } = this.#options;
     const late = AbortSignal.timeout(timeout);
     const begin = performance.now();
@@ -164,15 +184,19 @@ class Session implements Owner {
       this.#connecting = { connect: took - (tls ?? 0), tls };
       this.#line = line;
       this.#base = this.#sent;
-      this.#attend(line);
+      this.#attending = this.#attend(line);
+      if (this.#replaces) this.#log.reconnected(this.#sent + 1);
+      this.#replaces = false;
+      return true;
     } catch (error) {
-      if (this.#over.aborted) return;
+      if (this.#over.aborted) return true;
       const { kind, message } = late.aborted
         ? new Fault("timeout", `no connection within ${showDuration(timeout)}`)
         : fault(error);
       // A name that does not resolve, a certificate that is not trusted: the next try would say the same.
       if (kind === "other" && this.#sent === 0) throw error;
       this.#log.fault(this.#sent + 1, kind, message);
+      return false;
     }
   }
 
@@ -187,7 +211,10 @@ class Session implements Owner {
   /** The connection is gone, and what was on its way on it; the next message gets a new one. */
   #broken({ kind, message }: Fault): void {
     this.#hangUp();
-    for (const seq of this.#waiting.keys()) this.#log.fault(seq + 1, kind, message);
+    this.#replaces = true;
+    const [first, ...others] = Array.from(this.#waiting.keys(), (seq) => seq + 1);
+    this.#log.fault(first, kind, message);
+    if (others.length > 0) this.#log.lost(others);
     this.#waiting.clear();
     this.#onSettled();
   }
@@ -197,7 +224,7 @@ class Session implements Owner {
     const before = performance.now() - timeout;
     if (this.#waiting.size === 0 || (this.#line?.giveUp(before) ?? 0) === 0) return;
     const fault = new Fault("timeout", `no reply within ${showDuration(timeout)}`);
-    if (address.scheme !== "udp") return this.#broken(fault);
+    if (address.scheme !== "udp") return this.#broken(this.#line?.located(fault) ?? fault);
     for (const [seq, sentAt] of this.#waiting) {
       if (sentAt >= before) break;
       this.#waiting.delete(seq);
@@ -206,9 +233,17 @@ class Session implements Owner {
     this.#onSettled();
   }
 
+  /** Ends the line, and waits for what is wrong at its end. */
+  async #finish(): Promise<void> {
+    this.#line?.finish();
+    await this.#attending;
+    this.#hangUp();
+  }
+
   #hangUp(): void {
     const line = this.#line;
     this.#line = undefined;
+    this.#due = 0;
     line?.close();
   }
 

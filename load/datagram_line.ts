@@ -5,7 +5,8 @@ import { type NetAddress, showAddress } from "../cli/address.ts";
 import { dialDatagrams, RECEIVE_BUFFER } from "../net/datagram.ts";
 import { failure } from "../net/errors.ts";
 import { Messages } from "../net/messages.ts";
-import { fault, type Line, type Owner } from "./line.ts";
+import { diagnoseDatagram } from "../net/verify.ts";
+import { type Fault, fault, type Line, type Owner } from "./line.ts";
 
 /**
  * How many datagrams are remembered, on their way or not, to tell a late one and a second one from a foreign one.
@@ -50,6 +51,10 @@ export class DatagramLine implements Line {
     this.#size = size;
   }
 
+  get broken(): boolean {
+    return this.#failed !== undefined;
+  }
+
   async attend(owner: Owner): Promise<void> {
     try {
       for (;;) {
@@ -82,9 +87,17 @@ export class DatagramLine implements Line {
     return lost;
   }
 
+  located(fault: Fault): Fault {
+    return fault;
+  }
+
+  finish(): void {
+    this.close();
+  }
+
   close(): void {
+    if (!this.#closed && this.#failed === undefined) this.#socket.close();
     this.#closed = true;
-    if (this.#failed === undefined) this.#socket.close();
   }
 
   /** Sends what the owner wants, until that is nothing. */
@@ -127,19 +140,14 @@ export class DatagramLine implements Line {
     for (let k = this.#sent - 1; k >= this.#settled && this.#sent - k <= SUSPECTS; k--) {
       if (this.#at(k).state !== "out") continue;
       const offset = k * this.#size;
+      const sent = this.#messages.message(offset, this.#size);
       const right = this.#messages.matching(bytes, Math.min(bytes.length, this.#size), offset);
-      const alike = right + commonEnd(this.#messages.message(offset, this.#size), bytes);
+      const alike = right + commonEnd(sent, bytes);
       if (alike <= best) continue;
       best = alike;
-      text = `message ${k + 1}: ${this.#fault(bytes, right, offset)}`;
+      text = `message ${k + 1}: ${diagnoseDatagram(sent, bytes, offset)}`;
     }
     return text;
-  }
-
-  #fault(bytes: Uint8Array, right: number, offset: number): string {
-    if (right === bytes.length) return `it ends after ${right} of ${this.#size} bytes`;
-    if (right === this.#size) return `surplus: ${bytes.length - right} bytes after its end`;
-    return this.#messages.explain(bytes.subarray(right), offset + right);
   }
 
   #at(k: number): Entry {

@@ -25,7 +25,8 @@ export class Fault extends Error {
 
 const KINDS: Readonly<Record<string, Kind>> = {
   ECONNRESET: "reset",
-  EPIPE: "reset",
+  EPIPE: "closed",
+  ENOTCONN: "closed",
   ECONNABORTED: "reset",
   ECONNREFUSED: "refused",
   ETIMEDOUT: "timeout",
@@ -59,6 +60,8 @@ export interface Owner {
 export interface Line {
   /** What the handshake of TLS took of the time in which the line was made, in milliseconds. */
   readonly handshakeMs: number | undefined;
+  /** It has a fault, which `attend` is about to throw: nothing is sent any more. */
+  readonly broken: boolean;
   /**
    * Takes what comes back, tells the owner, and sends what the owner then wants. Resolves when the line is closed;
    * throws Fault when it breaks.
@@ -71,6 +74,12 @@ export interface Line {
    * all that are on their way, of a stream, which is of no more use then.
    */
   giveUp(time: number): number;
-  /** Once. */
+  /** The same fault, with the place in the stream that was reached. */
+  located(fault: Fault): Fault;
+  /**
+   * Nothing more will be sent: `attend` ends soon, at once where messages are on their way, and still throws what
+   * is wrong at the end of the line.
+   */
+  finish(): void;
   close(): void;
 }

@@ -3,10 +3,13 @@
 import type { Messages } from "../net/messages.ts";
 import { Turns } from "../net/turns.ts";
 import type { Dialled } from "../net/stream.ts";
+import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
 import { Fault, fault, type Line, type Owner } from "./line.ts";
 
 const SMALLEST_BUFFER = 4 << 10;
 const LARGEST_BUFFER = 256 << 10;
+/** When all is back and our direction is ended, how long the other end may take to end its own. */
+const FINISH_MS = 200;
 /**
  * So many bytes on their way fit into the socket buffers of any path: writing them ends although nothing is read.
  * More are written beside the reading, which costs a quarter more time a message.
@@ -28,6 +31,12 @@ export class StreamLine implements Line {
   #movedAt = 0;
   #sending = false;
   #closed = false;
+  /** Wrong bytes came, and it is being found out what they are. */
+  #broken = false;
+  #finishing = false;
+  #finishTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Why sending failed. */
+  #failed: unknown;
 
   /**
    * Owns the stream. `window`: how many messages may be on their way with a time of their own; 0 for an owner
@@ -51,16 +60,20 @@ export class StreamLine implements Line {
     this.#buffer = new Uint8Array(Math.min(Math.max(fitting, SMALLEST_BUFFER), LARGEST_BUFFER));
   }
 
+  get broken(): boolean {
+    return this.#broken;
+  }
+
   async attend(owner: Owner): Promise<void> {
     try {
       for (;;) {
         const n = await this.#stream.read(this.#buffer);
         if (this.#closed) return;
-        if (n === null) {
-          throw new Fault("closed", `the other end closed the connection at byte ${this.#bytesBack}`);
-        }
+        if (n === null && this.#finishing) return;
+        if (n === null) throw this.#failed ?? new Fault("closed", "the other end closed the connection");
         const now = performance.now();
-        this.#take(n, owner, now);
+        const right = this.#take(n, owner, now);
+        if (right < n) throw await this.#judge(this.#buffer.slice(right, n));
         owner.arrived(now);
         if (this.#closed) return;
         const wanted = this.#sending ? 0 : owner.wanted(now);
@@ -77,28 +90,43 @@ export class StreamLine implements Line {
         if (this.#turns.crowded) await this.#turns.next();
       }
     } catch (error) {
-      if (!this.#closed) throw fault(error);
+      const over = this.#finishing && !(error instanceof Fault);
+      if (this.#closed || over) return;
+      throw this.#broken ? error : this.located(fault(error));
     }
   }
 
   nudge(owner: Owner, now: number): void {
-    if (this.#sending) return;
+    if (this.#sending || this.#broken || this.#finishing) return;
     const wanted = owner.wanted(now);
     if (wanted > 0) this.#sendAside(this.#number(wanted, now), owner);
   }
 
   giveUp(time: number): number {
-    return this.#movedAt < time ? this.#sent - this.#back : 0;
+    return this.#movedAt < time && !this.#broken ? this.#sent - this.#back : 0;
+  }
+
+  located({ kind, message }: Fault): Fault {
+    return new Fault(kind, `${message}, at byte ${this.#bytesBack}`);
+  }
+
+  finish(): void {
+    if (this.#sent > this.#back && !this.#broken) return this.close();
+    this.#finishing = true;
+    this.#stream.closeWrite().catch(() => {}); // it may be gone
+    this.#finishTimer = setTimeout(() => this.close(), FINISH_MS);
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#finishTimer);
     this.#turns.leave();
     this.#stream.close();
   }
 
-  /** Compares what arrived, and tells of the messages that are complete. */
-  #take(n: number, owner: Owner, now: number): void {
+  /** Compares what arrived, and tells of the messages that are complete. Returns how many bytes are right. */
+  #take(n: number, owner: Owner, now: number): number {
     const offset = this.#bytesBack;
     const onTheirWay = this.#sent * this.#size - offset;
     const right = this.#messages.matching(this.#buffer, Math.min(n, onTheirWay), offset);
@@ -109,9 +137,21 @@ export class StreamLine implements Line {
       const k = this.#back++;
       owner.back(k, window > 0 ? this.#sentAt[k % window]! : now, now);
     }
-    if (right < n) {
-      throw new Fault("corrupted", this.#messages.explain(this.#buffer.subarray(right, n), offset + right));
-    }
+    return right;
+  }
+
+  /** The fault that the first wrong bytes are. Nothing more is sent. */
+  async #judge(wrong: Uint8Array): Promise<Fault> {
+    this.#broken = true;
+    const offset = this.#bytesBack;
+    const end = this.#sent * this.#size;
+    const from = Math.max(offset - BEFORE, 0);
+    const before = this.#messages.message(from, offset - from);
+    const after = this.#messages.message(offset, Math.min(end - offset, AFTER));
+    const came = await gather(this.#stream, wrong);
+    const next = this.#messages.message(end, came.length);
+    const { kind, text } = diagnose({ offset, asked: end - offset, before, after, next, came });
+    return new Fault(kind, text);
   }
 
   /** Numbers the next messages, and returns the first one's number. */
@@ -138,11 +178,13 @@ export class StreamLine implements Line {
     try {
       do {
         await this.#send(from);
-        if (this.#closed) return;
+        if (this.#closed || this.#broken) return;
         const now = performance.now();
         from = this.#number(owner.wanted(now), now);
       } while (from < this.#sent);
       this.#sending = false;
-    } catch { /* the reading side tells more of what happened */ }
+    } catch (error) {
+      this.#failed = error; // reading tells more of what happened, unless the system tells of a reset but once
+    }
   }
 }

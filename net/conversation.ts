@@ -1,6 +1,7 @@
 import { Failure, failure, OutputClosed } from "./errors.ts";
+import { Outstanding } from "./outstanding.ts";
 import type { Stream } from "./stream.ts";
-import { Outstanding, showDifference } from "./verify.ts";
+import { AFTER, BEFORE, diagnose, gather } from "./verify.ts";
 import { showDuration } from "../cli/units.ts";
 
 /** How much may be on its way: more than the socket buffers of any path hold, and what bounds our memory. */
@@ -59,6 +60,8 @@ export class Conversation implements Dialogue {
   #movedAt = performance.now();
   #delivering = false;
   #halfClosed = false;
+  /** Wrong bytes came: nothing more is sent. */
+  #faulty = false;
   /** Called when something came back, by whoever waits for that. */
   #onProgress = () => {};
 
@@ -90,6 +93,7 @@ export class Conversation implements Dialogue {
       }
       const n = await source.read(piece);
       if (n === null) return;
+      if (this.#faulty) return await this.#broken.promise;
       if (this.#outstanding.length === 0) this.#movedAt = performance.now();
       this.#outstanding.add(n);
       try {
@@ -149,19 +153,18 @@ export class Conversation implements Dialogue {
         const n = await this.#stream.read(buffer);
         if (n === null) break;
         const bytes = buffer.subarray(0, n);
-        const difference = this.#outstanding.check(bytes);
+        const right = this.#outstanding.take(bytes);
+        const asked = this.#outstanding.length;
         this.#delivering = true;
         await this.#deliver(bytes);
         this.#delivering = false;
         this.#movedAt = performance.now();
-        if (difference !== undefined) throw new Failure(showDifference(difference));
+        if (right < n) throw await this.#judge(bytes.subarray(right), asked);
         this.#onProgress();
       }
-      const lost = this.#outstanding.end();
-      if (lost !== undefined) {
-        throw new Failure(`the other end closed early; ${showDifference(lost)}${this.#score()}`);
+      if (this.#outstanding.length > 0 || !this.#halfClosed) {
+        throw new Failure(`the other end closed the connection${this.#score()}`);
       }
-      if (!this.#halfClosed) throw new Failure(`the other end closed the connection${this.#score()}`);
       this.#ended.resolve();
     } catch (error) {
       const known = error instanceof Failure || error instanceof OutputClosed;
@@ -171,8 +174,23 @@ export class Conversation implements Dialogue {
     }
   }
 
+  /** The Failure that the first wrong bytes are; `asked` bytes were on their way when they came. */
+  async #judge(wrong: Uint8Array, asked: number): Promise<Failure> {
+    this.#faulty = true;
+    clearInterval(this.#watch);
+    const came = await gather(this.#stream, wrong);
+    const { back: offset } = this.#outstanding;
+    const [before, after, next] = [
+      this.#outstanding.before(BEFORE),
+      this.#outstanding.after(AFTER),
+      new Uint8Array(),
+    ];
+    return new Failure(diagnose({ offset, asked, before, after, next, came }).text);
+  }
+
   #score(): string {
-    return ` (${this.#outstanding.back} of ${this.#outstanding.sent} bytes came back)`;
+    const { back, sent } = this.#outstanding;
+    return ` (${back} of ${sent} bytes came back)`;
   }
 
   #break(error: Error): void {

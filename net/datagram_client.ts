@@ -7,7 +7,7 @@ import { LARGEST_DATAGRAM, showDuration } from "../cli/units.ts";
 import type { Dialogue, Source } from "./conversation.ts";
 import { dialDatagrams, RECEIVE_BUFFER } from "./datagram.ts";
 import { Failure, failure } from "./errors.ts";
-import { showDifference } from "./verify.ts";
+import { diagnoseDatagram } from "./verify.ts";
 
 /** Bytes that reach nearly every host in one packet: below the least MTU of IPv6 (1,280), less its headers. */
 export const USUAL_DATAGRAM = 1200;
@@ -252,10 +252,7 @@ export class DatagramConversation implements Dialogue {
   #showStranger(datagram: Uint8Array): string {
     const sent = this.#waiting.find(({ bytes }) => bytes.length === datagram.length) ?? this.#waiting[0];
     if (sent === undefined) return `surplus: a datagram of ${datagram.length} bytes came that was never sent`;
-    let offset = 0;
-    while (offset < datagram.length && datagram[offset] === sent.bytes[offset]) offset++;
-    const difference = showDifference({ offset, sent: sent.bytes[offset], received: datagram[offset] });
-    return `datagram ${sent.number}: ${difference}`;
+    return `datagram ${sent.number}: ${diagnoseDatagram(sent.bytes, datagram)}`;
   }
 
   #giveUp(): void {

@@ -41,7 +41,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused; nothing listens there, or a firewall rejects it",
   ECONNRESET: "connection reset by the other end",
   ECONNABORTED: "connection aborted before it was accepted",
-  EPIPE: "the other end had closed the connection",
+  EPIPE: "the other end closed the connection",
+  ENOTCONN: "the other end closed the connection",
   ETIMEDOUT: "timed out; the packets are lost on the way",
   EHOSTUNREACH: "no route to the host",
   ENETUNREACH: "no route to the network",
@@ -65,6 +66,7 @@ const NAMES: Readonly<Record<string, string>> = {
   ConnectionReset: "ECONNRESET",
   ConnectionAborted: "ECONNABORTED",
   BrokenPipe: "EPIPE",
+  NotConnected: "ENOTCONN",
   TimedOut: "ETIMEDOUT",
   // Of Deno's own TLS: it was cut off, or what arrived is none.
   UnexpectedEof: "UNEXPECTED_EOF",

@@ -89,6 +89,21 @@ export function diagnose(evidence: Evidence): Verdict {
   return { kind: "corrupted", text: speech(evidence, SOME_SPEECH) ?? less };
 }
 
+/** What is wrong with a datagram that came back whole and is not as it was sent; it began at `offset` of all that was sent. */
+export function diagnoseDatagram(sent: Uint8Array, received: Uint8Array, offset = 0): string {
+  const right = common(sent, 0, received, 0);
+  if (right === received.length) return `it ends after ${right} of ${bytes(sent.length)}`;
+  if (right === sent.length) return `${bytes(received.length - right)} came after its end`;
+  return diagnose({
+    offset: offset + right,
+    asked: sent.length - right,
+    before: sent.subarray(0, right),
+    after: sent.subarray(right),
+    next: new Uint8Array(),
+    came: received.subarray(right),
+  }).text;
+}
+
 /** All was back, and more came. */
 function diagnoseSurplus(evidence: Evidence): Verdict {
   const { offset, after, next, came } = evidence;

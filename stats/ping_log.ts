@@ -31,9 +31,16 @@ export interface PingEnd extends
   readonly transmitted: number;
   readonly received: number;
   readonly corrupted: number;
+  readonly lost: number;
+  /** Still on their way at the end, and not lost. */
+  readonly unfinished: number;
+  /** Of those that are received or lost; what is unfinished counts as lost where nothing ever came back. */
   readonly loss_percent: number;
   readonly latency_ms: Latency & { readonly mdev: number | null };
 }
+
+/** Kinds of errors that are no loss. */
+const WRONG = ["corrupted", "surplus", "duplicate"];
 
 export class PingLog {
   readonly #options: PingLogOptions;
@@ -80,7 +87,7 @@ export class PingLog {
     this.#line(`${bytes} from ${peer}: seq=${seq}${shown} time=${ms.toFixed(3)} ms`);
   }
 
-  /** Message `seq` is lost, or something came back that is no message. `kind` is a key of `errors`. */
+  /** Message `seq` is lost, or the connection has a fault while none is on its way. `kind` is a key of `errors`. */
   fault(seq: number | undefined, kind: string, text: string): void {
     this.#errors[kind] = (this.#errors[kind] ?? 0) + 1;
     if (this.#options.json) {
@@ -89,9 +96,23 @@ export class PingLog {
     this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${kind}: ${text}`);
   }
 
-  /** The summary, after so many messages. */
-  end(transmitted: number): PingEnd {
-    const end = this.#summary(transmitted);
+  /** These messages went down with the connection, whose fault was told. */
+  lost(seqs: readonly number[]): void {
+    if (this.#options.json) return seqs.forEach((seq) => this.#object({ seq, lost: "with the connection" }));
+    const [first = 0, last = first] = [seqs[0], seqs.at(-1)];
+    const which = first === last ? `seq=${first}` : `seq=${first} to ${last}`;
+    this.#line(`from ${this.#options.peer}: ${which} lost with the connection`);
+  }
+
+  /** Message `seq` goes by a new connection, since the one before broke. */
+  reconnected(seq: number): void {
+    if (this.#options.json) return this.#object({ seq, new_connection: true });
+    this.#line(`to ${this.#options.peer}: a new connection was made for seq=${seq}`);
+  }
+
+  /** The summary, after so many messages, of which so many are still on their way. */
+  end(transmitted: number, unfinished: number): PingEnd {
+    const end = this.#summary(transmitted, this.#received === 0 ? 0 : unfinished);
     if (this.#options.json) this.#object(end);
     else this.#text(end).forEach((line) => this.#line(line));
     return end;
@@ -102,10 +123,11 @@ export class PingLog {
     return this.#writing;
   }
 
-  #summary(transmitted: number): PingEnd {
+  #summary(transmitted: number, unfinished: number): PingEnd {
     const { version, target, options, size } = this.#options;
     const n = this.#received;
     const mean = this.#sum / n;
+    const lost = transmitted - n - unfinished;
     return {
       version,
       target,
@@ -115,11 +137,13 @@ export class PingLog {
       transmitted,
       received: n,
       corrupted: this.#errors["corrupted"] ?? 0,
-      loss_percent: transmitted === 0 ? 0 : rounded((1 - n / transmitted) * 100, 6),
+      lost,
+      unfinished,
+      loss_percent: lost === 0 ? 0 : rounded(lost / (n + lost) * 100, 6),
       messages: n,
       bytes: n * size,
       latency_ms: {
-        ...this.#latencies.summary(),
+        ...this.#latencies.summary(lost),
         ...(n === 0 ? {} : { min: rounded(this.#min), mean: rounded(mean), max: rounded(this.#max) }),
         mdev: n === 0 ? null : rounded(Math.sqrt(Math.max(0, this.#squares / n - mean * mean))),
       },
@@ -127,17 +151,18 @@ export class PingLog {
     };
   }
 
-  #text(
-    { target, transmitted, received, corrupted, loss_percent, duration_seconds, latency_ms }: PingEnd,
-  ): string[] {
-    const lines = [
-      "",
-      `--- ${target} ping statistics ---`,
-      `${transmitted} transmitted, ${received} received, ${
-        corrupted > 0 ? `+${corrupted} corrupted, ` : ""
-      }` +
-      `${Number(loss_percent.toFixed(1))}% loss, time ${showDuration(duration_seconds * 1000)}`,
+  #text(end: PingEnd): string[] {
+    const { target, transmitted, received, unfinished, loss_percent, duration_seconds, latency_ms } = end;
+    const wrong = WRONG.flatMap((kind) => kind in end.errors ? [`+${end.errors[kind]} ${kind}`] : []);
+    const counts = [
+      `${transmitted} transmitted`,
+      `${received} received`,
+      ...wrong,
+      ...(unfinished > 0 ? [`${unfinished} still on the way`] : []),
+      `${Number(loss_percent.toFixed(1))}% loss`,
+      `time ${showDuration(duration_seconds * 1000)}`,
     ];
+    const lines = ["", `--- ${target} ping statistics ---`, counts.join(", ")];
     if (received === 0) return lines;
     const { min, mean, max, mdev, p50, p90, p99 } = latency_ms;
     const exact = [min, mean, max, mdev].map((ms) => (ms ?? 0).toFixed(3)).join("/");

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Difference, Outstanding, showDifference } from "../net/verify.ts";
+import { Outstanding } from "../net/outstanding.ts";
+import { AFTER, BEFORE, diagnose, diagnoseDatagram } from "../net/verify.ts";
 import { noise } from "./helpers.ts";
 
 const FIRST = 256 << 10;
