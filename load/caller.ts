@@ -52,6 +52,7 @@ export class Caller implements Owner {
   #reserved = 0;
   #dialling = false;
   #closed = false;
+  #attending = Promise.resolve();
   /** When the dial began, where it counts as part of the message's time. */
   #since: number | undefined;
 
@@ -78,7 +79,7 @@ export class Caller implements Owner {
 
   run(pace: Pace): void {
     this.#pace = pace;
-    if (this.#line !== undefined) this.#attend(this.#line);
+    if (this.#line !== undefined) this.#attending = this.#attend(this.#line);
     this.pump(performance.now());
   }
 
@@ -132,7 +133,7 @@ export class Caller implements Owner {
     const lost = line.giveUp(now - this.#run.plan.timeout);
     if (lost === 0) return;
     const why = `no reply within ${this.#run.plan.timeout} ms`;
-    if (!this.#datagrams) return this.#broken(new Fault("timeout", why));
+    if (!this.#datagrams) return this.#broken(line.located(new Fault("timeout", why)));
     this.#timeouts(lost, why);
     this.#lose(lost, now);
     this.pump(now);
@@ -156,8 +157,11 @@ export class Caller implements Owner {
     return this.#sent - this.#settled - this.#warmupOut;
   }
 
-  close(): void {
+  /** Ends the connection, and tells what is wrong at its end. */
+  async finish(): Promise<void> {
     this.#closed = true;
+    this.#line?.finish();
+    await this.#attending;
     this.#line?.close();
   }
 
@@ -200,7 +204,7 @@ export class Caller implements Owner {
     try {
       await line.attend(this);
     } catch (error) {
-      if (line === this.#line && !this.#closed) this.#broken(fault(error));
+      if (line === this.#line) this.#broken(fault(error));
     }
   }
 
@@ -217,7 +221,7 @@ export class Caller implements Owner {
     this.#hangUp();
     this.#run.error(kind, message, this.#warmingUp || kind === "timeout" && this.#warmupOut > 0);
     this.#lose(lost, now);
-    if (kind === "timeout") return this.pump(now);
+    if (this.#closed || kind === "timeout") return this.pump(now);
     this.#dialling = true;
     setTimeout(() => {
       this.#dialling = false;
@@ -259,7 +263,7 @@ export class Caller implements Owner {
         const line = this.#line;
         if (line === undefined) return;
         if (this.#closed) return line.close();
-        this.#attend(line);
+        this.#attending = this.#attend(line);
         this.pump(performance.now());
       },
       (error) => {

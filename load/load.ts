@@ -59,6 +59,7 @@ export class Load implements Run {
   #lost = 0;
   /** When the last reply of the measurement came, and when the last message was back or given up. */
   #lastBack = 0;
+  #overAt = 0;
   #lastSettled = 0;
   /** By the clock: when each message is due, and how many of them belong to the warm-up. */
   #schedule: Schedule | undefined;
@@ -100,9 +101,10 @@ export class Load implements Run {
     if (pace.kind === "open") this.#sendByClock(1000 / pace.perSecond, start + pace.phase);
     else this.#callers.forEach((caller) => caller.run(closed(pace.pipeline, this.begin)));
     await this.#over.promise;
-    this.#stopped.abort();
+    this.#overAt = performance.now();
     clearInterval(sweeper);
-    for (const caller of this.#callers) caller.close();
+    await Promise.all(this.#callers.map((caller) => caller.finish()));
+    this.#stopped.abort();
   }
 
   /** The first message is due at `first`, then one each `interval` ms, on each connection in turn. */
@@ -139,13 +141,13 @@ export class Load implements Run {
   took(stopped: boolean): number {
     const counted = this.plan.pace.kind === "closed" && this.left === 0;
     const last = counted ? this.#lastSettled : Math.max(this.end, this.#lastBack);
-    const end = stopped || last <= this.begin || !Number.isFinite(last) ? performance.now() : last;
+    const end = stopped || last <= this.begin || !Number.isFinite(last) ? this.#overAt : last;
     return Math.max(end - this.begin, 0);
   }
 
   /** What became of all messages; when it is over. */
   tally(): Tally {
-    const now = Math.min(performance.now(), this.end);
+    const now = Math.min(this.#overAt, this.end);
     const [half, over] = [this.#backlogs[0], this.#backlogs[1] ?? this.#backlog(now)];
     return {
       due: this.#schedule === undefined ? null : this.#due(now),

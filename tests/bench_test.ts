@@ -99,7 +99,7 @@ Deno.test("bench names corrupted bytes, counts them, and exits with 1", async ()
   const { code, stdout } = await run(["bench", `:${server.port}`, "-n", "150"]);
   assertEquals(code, 1);
   assertMatch(text(stdout), /\n +errors +1\n +corrupted +1\n/);
-  assertMatch(text(stdout), /the first corrupted: different: byte 6400 was sent as 0x/);
+  assertMatch(text(stdout), /the first corrupted: byte 6400 came back changed: sent 0x/);
 });
 
 Deno.test("bench over UDP counts what is lost as timeouts", async () => {

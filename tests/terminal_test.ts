@@ -184,7 +184,10 @@ Deno.test({
     assertEquals(await terminal.exit(), 1);
     const screen = await terminal.screen();
     assertStringIncludes(screen, "\\x1b]0;owned\\x07\\x1b[2J\\x1b[31m\\u{202e}evil\\r\\x9b5n\nsecond line\n");
-    assertStringIncludes(screen, "echo: different: byte 0 was sent as 0x68, received as 0x1b");
+    assertStringIncludes(
+      screen,
+      String.raw`echo: this is no echo server: it says "\x1b]0;owned\x07\x1b[2J\x1b[31m\u{202e}evil"`,
+    );
     assert(!(await terminal.title()).includes("owned"));
   },
 });

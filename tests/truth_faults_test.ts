@@ -42,7 +42,9 @@ async function faulty(
       if (bytes.length === 0) done();
       else socket.write(Uint8Array.from(bytes), done);
     });
-    socket.on("end", () => socket.end(Uint8Array.from(first && !over ? tail : [])));
+    socket.on("end", () => {
+      if (!over) socket.end(Uint8Array.from(first ? tail : []));
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -108,6 +110,8 @@ interface Row {
   readonly says: (window: number) => string;
   /** Where connect, which does not know what will be sent, says something else; null: it sees nothing wrong. */
   readonly connect?: string | null;
+  /** Few messages, far apart, where it counts that the next one was not sent yet. */
+  readonly calm?: boolean;
 }
 
 const changed = (at: number, n: number) =>
@@ -163,6 +167,7 @@ const rows: Row[] = [
     kind: "surplus",
     says: (window) => `64 bytes came before they were sent, at byte ${window * SIZE}`,
     connect: null, // it has sent all of it
+    calm: true,
   },
   {
     what: "a close in the middle",
@@ -183,7 +188,7 @@ const rows: Row[] = [
     answer: () => cut(MIDDLE, "silence"),
     kind: "timeout",
     says: () => `, at byte ${MIDDLE}`,
-    connect: `for 400.000 ms (${MIDDLE} of ${TOTAL} bytes came back)`,
+    connect: `for 400 ms (${MIDDLE} of ${TOTAL} bytes came back)`,
   },
 ];
 
@@ -199,9 +204,10 @@ async function connectTells({ answer, tail, connect, says }: Row): Promise<void>
   assertEquals([code, stderr.trimEnd().split("\n").length], [1, 1], stderr);
 }
 
-async function pingTells({ answer, tail, kind, says }: Row): Promise<void> {
+async function pingTells({ answer, tail, kind, says, calm }: Row): Promise<void> {
+  const count = calm ? 4 : COUNT;
   await using server = await faulty(answer(1), tail);
-  const words = `ping :${server.port} -c ${COUNT} -i 4ms -W 400ms --json`.split(" ");
+  const words = `ping :${server.port} -c ${count} -i ${calm ? 100 : 4}ms -W 400ms --json`.split(" ");
   const { code, stdout } = await run(words);
   const objects = lines(stdout).map((line) => JSON.parse(line));
   const end = objects.pop();
@@ -213,7 +219,7 @@ async function pingTells({ answer, tail, kind, says }: Row): Promise<void> {
   assertEquals(code, wrong ? 1 : 0); // as ping(8): a loss alone is no failure
   assertEquals(end.transmitted, end.received + end.lost + end.unfinished);
   const told = new Set(objects.map(({ seq }) => seq).filter((seq) => seq !== undefined));
-  assertEquals(told.size, COUNT, "each message is told of");
+  assertEquals(told.size, count, "each message is told of");
 }
 
 async function benchTells({ answer, tail, kind, says }: Row, window: number, words: string): Promise<void> {
@@ -234,7 +240,7 @@ for (const row of rows) {
       pingTells(row),
       benchTells(row, 1, `-n ${COUNT}`),
       benchTells(row, 4, `-n ${COUNT} --pipeline 4`),
-      benchTells(row, 1, `-n ${COUNT} --rate 200`),
+      benchTells(row, 1, row.calm ? "-n 4 --rate 10" : `-n ${COUNT} --rate 200`),
     ]);
   });
 }

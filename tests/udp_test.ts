@@ -409,10 +409,10 @@ Deno.test("a reply that differs, is cut, or was never asked for: exit 1, with wh
   const cases: [Uint8Array[], string][] = [
     [
       [flipped],
-      `datagram 2: different: byte 3 was sent as ${hex(part(2)[3]!)}, received as ${hex(flipped[3]!)}`,
+      `datagram 2: byte 3 came back changed: sent ${hex(part(2)[3]!)}, received ${hex(flipped[3]!)}`,
     ],
-    [[part(2).slice(0, 99)], `datagram 2: lost: byte 99 did not come back, sent ${hex(part(2)[99]!)}`],
-    [[new Uint8Array([...part(2), 7])], "datagram 2: surplus: byte 100 was never sent, received 0x07"],
+    [[part(2).slice(0, 99)], "datagram 2: it ends after 99 of 100 bytes"],
+    [[new Uint8Array([...part(2), 7])], "datagram 2: 1 byte came after its end"],
   ];
   for (const [reply, message] of cases) {
     // The first one waits for the second, so that what is compared is known.
