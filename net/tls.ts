@@ -83,6 +83,7 @@ export function tls(address: NetAddress): Transport {
 
 /** What rustls, which does the work under both modules, says in its errors; a code of node:tls goes before it. */
 const MEANINGS: readonly (readonly [said: RegExp, meaning: string])[] = [
+  [/got ClientHello when expecting ServerHello/, "the other end is an echo server without TLS: try tcp://"],
   [/InvalidContentType|got ClientHello when/, "no TLS from the other end: plain HTTP, or another protocol"],
   [/no certificates/, "the client showed no certificate, and --client-ca asks for one"],
   [/fatal alert: CertificateExpired/, "the other end says that our certificate has expired"],

@@ -193,7 +193,7 @@ function speech({ offset, before, came }: Evidence, looks: RegExp, within = 0): 
   if (offset > within) return undefined;
   const said = concat(before, came);
   if (TLS_RECORDS.has(said[0] ?? 0) && said[1] === 3 && (said[2] ?? 0) <= 4) {
-    return "this is no echo server: it speaks TLS; try tls:// in front of the address";
+    return "the other end speaks TLS: try tls:// in front of the address";
   }
   if (!looks.test(latin1.decode(said))) return undefined;
   const line = said.findIndex((byte) => byte === 10 || byte === 13);

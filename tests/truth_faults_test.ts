@@ -1,9 +1,10 @@
 /** Faults on purpose, a table of them by command: each is named rightly, counted once, with its place, and costs the exit code. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createServer, type Socket } from "node:net";
 import { Messages, randomBlock } from "../net/messages.ts";
-import { run } from "./helpers.ts";
+import { mangled } from "./client_process.ts";
+import { peer, readUpTo, run, ServerProcess, writeAll } from "./helpers.ts";
 
 const SIZE = 64;
 const COUNT = 20;
@@ -17,16 +18,17 @@ interface Answer {
   readonly then?: "close" | "reset" | "silence";
 }
 
-/** An honest echo server but for its first connection, where `answer` makes what comes back of a piece. */
+/** An honest echo server but for its first connections, where `answer` makes what comes back of a piece. */
 async function faulty(
   answer: (piece: number[], offset: number) => Answer,
   tail: readonly number[] = [],
+  connectionsWithFault = 1,
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const open = new Set<Socket>();
   let connections = 0;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     open.add(socket);
-    const first = connections++ === 0;
+    const first = connections++ < connectionsWithFault;
     let offset = 0;
     let over = false;
     socket.on("error", () => {});
@@ -233,14 +235,199 @@ async function benchTells({ answer, tail, kind, says }: Row, window: number, wor
   assertEquals(code, 1);
 }
 
+/** Node's resetAndDestroy does nothing on Deno 2.7, and Deno's own close sends a FIN first. */
+const RESETS = !Deno.version.deno.startsWith("2.7.");
+
 for (const row of rows) {
-  Deno.test(`${row.what}: named with its place, once, by connect, ping and bench`, async () => {
-    await Promise.all([
-      connectTells(row),
-      pingTells(row),
-      benchTells(row, 1, `-n ${COUNT}`),
-      benchTells(row, 4, `-n ${COUNT} --pipeline 4`),
-      benchTells(row, 1, row.calm ? "-n 4 --rate 10" : `-n ${COUNT} --rate 200`),
-    ]);
+  Deno.test({
+    name: `${row.what}: named with its place, once, by connect, ping and bench`,
+    ignore: row.kind === "reset" && !RESETS,
+    async fn() {
+      await Promise.all([
+        connectTells(row),
+        pingTells(row),
+        benchTells(row, 1, `-n ${COUNT}`),
+        benchTells(row, 4, `-n ${COUNT} --pipeline 4`),
+        benchTells(row, 1, row.calm ? "-n 4 --rate 10" : `-n ${COUNT} --rate 200`),
+      ]);
+    },
   });
 }
+
+Deno.test("a fault in the warm-up is named and counted too, and costs the exit code", async () => {
+  for (const { answer, kind, says, tail } of [rows[1]!, rows.find(({ kind }) => kind === "surplus")!]) {
+    await benchTells(
+      { what: "", answer, kind, says, ...tail && { tail } },
+      1,
+      "--warmup 300ms -d 100ms --rate 100",
+    );
+  }
+});
+
+Deno.test({
+  name: "a connection that is reset when it was accepted is called reset, by connect, ping and bench",
+  ignore: !RESETS,
+  async fn() {
+    await using server = await faulty(() => ({ bytes: [], then: "reset" }), [], Infinity);
+    const commands = ["-c 10 -i 5ms --json", "-c 10 -i 5ms --json --reconnect"];
+    for (const words of commands) {
+      const { code, stdout } = await run(["ping", `:${server.port}`, ...words.split(" ")]);
+      const { errors, lost } = JSON.parse(lines(stdout).at(-1)!);
+      assertEquals([code, errors, lost], [1, { reset: 10 }, 10]);
+    }
+    const bench = await run(["bench", `:${server.port}`, "-n", "4", "-c", "2", "--json"]);
+    assertEquals(Object.keys(JSON.parse(decoder.decode(bench.stdout)).errors), ["reset"]);
+    const { code, stderr } = await run(["connect", `:${server.port}`, "hello"]);
+    assertMatch(
+      stderr,
+      /^echo: cannot [^:]+ .*: connection reset by the other end \(0 of 6 bytes came back\)\n$/,
+    );
+    assertEquals(code, 1);
+  },
+});
+
+/** A server that says this to whatever comes, or at once where it `greets`. */
+function speaker(says: string, greets: boolean): ReturnType<typeof peer> {
+  const bytes = Uint8Array.from(says, (character) => character.charCodeAt(0));
+  return peer(async (conn) => {
+    if (greets) await writeAll(conn, bytes);
+    await readUpTo(conn, 1);
+    if (!greets) await writeAll(conn, bytes);
+    await conn.closeWrite();
+    await readUpTo(conn, 1 << 20);
+  });
+}
+
+const others: [what: string, greets: boolean, says: string, told: string][] = [
+  ["SSH", true, "SSH-2.0-OpenSSH_9.6\r\n", 'this is no echo server: it says "SSH-2.0-OpenSSH_9.6"'],
+  [
+    "HTTP",
+    false,
+    "HTTP/1.1 400 Bad Request\r\n\r\n",
+    'this is no echo server: it says "HTTP/1.1 400 Bad Request"',
+  ],
+  ["SMTP", true, "220 \x1b[31mmail\r\n", 'this is no echo server: it says "220 \\x1b[31mmail"'],
+  [
+    "TLS",
+    false,
+    "\x15\x03\x03\x00\x02\x02\x32",
+    "the other end speaks TLS: try tls:// in front of the address",
+  ],
+];
+for (const [what, greets, says, told] of others) {
+  Deno.test(`a server of ${what} is called what it is, by connect, ping and bench`, async () => {
+    using server = speaker(says, greets);
+    const [connect, ping, bench] = await Promise.all([
+      run(["connect", `:${server.port}`, "hello"]),
+      run(["ping", `:${server.port}`, "-c", "1"]),
+      run(["bench", `:${server.port}`, "-n", "1"]),
+    ]);
+    assertEquals(connect.stderr, `echo: ${told}\n`);
+    assertStringIncludes(decoder.decode(ping.stdout), `seq=1 corrupted: ${told}\n`);
+    assertStringIncludes(
+      decoder.decode(bench.stdout).replaceAll(/\s+/g, " "),
+      `the first corrupted: ${told} `,
+    );
+    assertEquals([connect.code, ping.code, bench.code], [1, 1, 1]);
+  });
+}
+
+Deno.test("a TLS client at an echo server without TLS is told so", async () => {
+  using server = peer(mangled((piece) => piece));
+  for (const words of ["connect tls://127.0.0.1:PORT hello", "ping tls://127.0.0.1:PORT -c 1"]) {
+    const { code, stderr } = await run(words.replace("PORT", String(server.port)).split(" "));
+    assertStringIncludes(stderr, "TLS: the other end is an echo server without TLS: try tcp://\n");
+    assertEquals(code, 1);
+  }
+});
+
+const pingJson = async (words: string) => {
+  const { code, stdout } = await run(["ping", ...words.split(" "), "--json"]);
+  const objects = lines(stdout).map((line) => JSON.parse(line));
+  return { code, end: objects.pop(), objects };
+};
+
+Deno.test("ping with messages too large to be sent within the interval sends and gets them all", async () => {
+  using server = peer(mangled((piece) => piece));
+  const { code, end } = await pingJson(`:${server.port} -s 10M -c 20 -i 1ms`);
+  assertEquals([code, end.transmitted, end.received, end.lost, end.errors], [0, 20, 20, 0, {}]);
+});
+
+Deno.test("ping sends nothing at the deadline, and calls nothing lost that is still on the way", async () => {
+  await using server = await faulty(honest);
+  const runs = await Promise.all(
+    Array.from({ length: 6 }, () => pingJson(`:${server.port} -w 400ms -i 200ms`)),
+  );
+  assertEquals(runs.map(({ end }) => [end.transmitted, end.received, end.lost]), Array(6).fill([2, 2, 0]));
+  // Each reply takes 150 ms: those of the last three messages come after the deadline.
+  using slow = peer(async (conn) => {
+    const bytes = new Uint8Array(64);
+    const pending: Promise<void>[] = [];
+    while (await conn.read(bytes) !== null) {
+      const reply = bytes.slice();
+      pending.push(new Promise((resolve) => setTimeout(resolve, 150)).then(() => writeAll(conn, reply)));
+    }
+    await Promise.allSettled(pending);
+  });
+  const { end } = await pingJson(`:${slow.port} -w 500ms -i 60ms`);
+  assertEquals([end.transmitted, end.lost, end.loss_percent, end.errors], [9, 0, 0, {}]);
+  assertEquals(end.received + end.unfinished, 9);
+  assert(end.unfinished >= 2 && end.received >= 4, JSON.stringify(end));
+});
+
+Deno.test("ping keeps the pace of a short interval", async () => {
+  await using server = await faulty(honest);
+  const { end } = await pingJson(`:${server.port} -c 500 -i 1ms`);
+  assertEquals(end.received, 500);
+  assert(end.duration_seconds < 0.75, `499 intervals of 1 ms took ${end.duration_seconds} s`);
+});
+
+Deno.test("ping tells when the other end closed a quiet connection, and of the new one", async () => {
+  await using server = await ServerProcess.start(["--idle-timeout", "200ms"]);
+  const words = `ping :${server.port} -c 2 -i 700ms`;
+  const [text, { code, objects, end }] = await Promise.all([
+    run(words.split(" ")),
+    pingJson(words.slice("ping ".length)),
+  ]);
+  const peer = `127.0.0.1:${server.port}`;
+  assertStringIncludes(
+    decoder.decode(text.stdout),
+    `from ${peer}: closed: the other end closed the connection, at byte 64\nto ${peer}: a new connection was made for seq=2\n`,
+  );
+  assertEquals(objects.slice(1, 3), [
+    { error: "closed", reason: "the other end closed the connection, at byte 64" },
+    { seq: 2, new_connection: true },
+  ]);
+  assertEquals([code, end.received, end.lost, end.errors], [0, 2, 0, { closed: 1 }]);
+});
+
+Deno.test("a server that sends everything twice is no success, whenever the second copy comes", async () => {
+  for (const late of [false, true]) {
+    using server = peer(async (conn) => {
+      const bytes = await readUpTo(conn, 64);
+      await writeAll(conn, late ? bytes : new Uint8Array([...bytes, ...bytes]));
+      if (late) {
+        await readUpTo(conn, 64); // until our half-close
+        await writeAll(conn, bytes);
+      }
+    });
+    const { code, objects, end } = await pingJson(`:${server.port} -c 1`);
+    assertEquals(objects.at(-1), { error: "corrupted", reason: "bytes 0 to 63 came back twice" });
+    assertEquals([code, end.received, end.lost, end.errors], [1, 1, 0, { corrupted: 1 }]);
+  }
+});
+
+Deno.test("a server that never closes does not hold up the end of ping and bench", async () => {
+  const end = Promise.withResolvers<void>();
+  using server = peer(async (conn) => {
+    for (const bytes = new Uint8Array(64); await conn.read(bytes) !== null;) await writeAll(conn, bytes);
+    await end.promise;
+  });
+  const [ping, bench] = await Promise.all([
+    run(["ping", `:${server.port}`, "-c", "1"]),
+    run(["bench", `:${server.port}`, "-n", "20", "-c", "20"]),
+  ]);
+  end.resolve();
+  assertEquals([ping.code, bench.code], [0, 0]);
+  assert(ping.took < 1500 && bench.took < 2000, `${ping.took}, ${bench.took} ms`);
+});

@@ -174,11 +174,13 @@ Deno.test("a server of another protocol is no echo server, and what it says is s
     ["SSH-2.0-OpenSSH_9.6\r\n", 64, 'it says "SSH-2.0-OpenSSH_9.6"'],
     ["HTTP/1.1 400 Bad Request\r\nServer: x\r\n", 64, 'it says "HTTP/1.1 400 Bad Request"'],
     ["220 \x1b[2Jhello\r\n", 0, 'it says "220 \\x1b[2Jhello"'],
-    ["\x15\x03\x03\x00\x02\x02\x32", 64, "it speaks TLS; try tls:// in front of the address"],
   ];
   for (const [came, on, says] of table) {
     assertEquals(verdict(message, bytes(came), on), `corrupted: this is no echo server: ${says}`);
   }
+  const alert = bytes("\x15\x03\x03\x00\x02\x02\x32");
+  const hint = "the other end speaks TLS: try tls:// in front of the address";
+  assertEquals(verdict(message, alert), `corrupted: ${hint}`);
 });
 
 Deno.test("a datagram that came back changed is told by itself, with its place in all that was sent", () => {
