@@ -7,7 +7,7 @@ import type { Fields, Log } from "./cli/log.ts";
 import { showDuration } from "./cli/units.ts";
 import { type DatagramHost, DatagramSocket } from "./net/datagram.ts";
 import { Connection, echo, type Outcome, type Surroundings } from "./net/echo.ts";
-import { isShortage, reason } from "./net/errors.ts";
+import { concernsOne, isOutOfDescriptors, reason } from "./net/errors.ts";
 import { proxyHeader } from "./net/proxy_protocol.ts";
 import type { Accepted, Listener, ListenOptions, Welcome } from "./net/stream.ts";
 import type { ServerTls } from "./net/tls.ts";
@@ -29,8 +29,13 @@ export interface ServeOptions {
 
 /** How often the drain looks who is quiet: twice, as what was sent before it may still be on its way. */
 const LOOK_MS = 50;
-/** Where waiting is all that helps: descriptors or memory are short, and the spare one is gone. */
+/** Where waiting is all that helps: descriptors or memory are short. */
 const SHORTAGE_PAUSE_MS = 100;
+/** How long the spare descriptor may be given up for a newcomer: it goes to whichever listener has one. */
+const SPARE_MS = 20;
+/** TLS handshakes and PROXY headers going on at once, in a thread; some 15 KB each. They take no slot of a client. */
+const MAX_ARRIVING = 2000;
+const OUT_OF_DESCRIPTORS = "out of file descriptors; raise `ulimit -n`";
 const WARN_INTERVAL_MS = 1000;
 
 /** Whom a service tells how far it is: each is called once. */
@@ -71,6 +76,8 @@ export class Server implements Service {
   readonly #clock = { tick: 0 };
   readonly #tickMs: number;
   readonly #connections = new Set<Connection>();
+  /** Those of them that are not let in yet, oldest first. */
+  readonly #arriving = new Set<Connection>();
   readonly #totals: Totals;
   readonly #surroundings: Surroundings;
   /** Comes before the listener's own welcome: a PROXY header goes before a TLS handshake. */
@@ -82,7 +89,9 @@ export class Server implements Service {
   readonly #datagrams: DatagramHost;
   readonly #sockets: DatagramSocket[] = [];
   #doors: readonly Door[] = [];
+  /** A descriptor in reserve; undefined: it is lent, or none was to be had. */
   #spare = spareDescriptor();
+  #lent = false;
 
   constructor(options: ServeOptions, log: Log, totals: Totals) {
     this.#options = options;
@@ -139,7 +148,7 @@ export class Server implements Service {
       this.#refusals.end();
       this.#acceptFailures.end();
       this.#sendFailures.end();
-      this.#spare?.close();
+      this.#closeSpare();
     }
   }
 
@@ -159,7 +168,7 @@ export class Server implements Service {
       for (const address of this.#options.addresses) doors.push(await this.#open(address));
     } catch (error) {
       for (const door of doors) door.close();
-      this.#spare?.close();
+      this.#closeSpare();
       throw error;
     }
     return doors;
@@ -198,20 +207,66 @@ export class Server implements Service {
         accepted = await listener.accept();
       } catch (error) {
         if (stop.aborted) return;
-        // All but a shortage concerns one connection, and a pause would hold up the ones behind it.
-        if (isShortage(error)) await this.#turnAway(listener, welcomes, error);
-        else this.#acceptFailures.add({ address: listener.address, reason: reason(error) });
+        if (this.#lendSpare(error)) continue; // whoever comes in by it is told
+        this.#acceptFailures.add({ address: listener.address, reason: reason(error) });
+        if (concernsOne(error)) continue; // a pause would hold up those behind it
+        await delay(SHORTAGE_PAUSE_MS);
+        this.#takeSpare();
         continue;
       }
       this.#admit(accepted, welcomes);
+      while (this.#lent && !stop.aborted && !this.#takeSpare()) await delay(1); // what was closed is soon free
     }
   }
 
+  /**
+   * Short of descriptors, a newcomer would wait in the kernel unaccepted. One descriptor is kept in reserve and given
+   * up for a moment, so that a newcomer can be accepted, and then turned away or let in where another gives way.
+   * Returns whether that can help: not if it is given up already, and not against a shortage of another kind.
+   */
+  #lendSpare(shortage: unknown): boolean {
+    if (this.#spare === undefined || !isOutOfDescriptors(shortage)) return false;
+    this.#spare.close();
+    this.#spare = undefined;
+    this.#lent = true;
+    setTimeout(() => this.#takeSpare(), SPARE_MS);
+    return true;
+  }
+
+  /** Takes back what was lent; returns false where somebody has it. */
+  #takeSpare(): boolean {
+    if (!this.#lent) return true;
+    this.#spare = spareDescriptor();
+    this.#lent = this.#spare === undefined;
+    return !this.#lent;
+  }
+
+  #closeSpare(): void {
+    this.#lent = false;
+    this.#spare?.close();
+    this.#spare = undefined;
+  }
+
   #admit(accepted: Accepted, welcomes: readonly Welcome[]): void {
+    const short = !this.#takeSpare();
+    if (short && !this.#evict(Math.ceil(this.#arriving.size / 4), OUT_OF_DESCRIPTORS)) {
+      return this.#refuse(accepted, OUT_OF_DESCRIPTORS);
+    }
+    if (welcomes.length > 0) {
+      if (this.#arriving.size >= MAX_ARRIVING) this.#evict(1, `${MAX_ARRIVING} others arrive as well`);
+      return this.#start(accepted, welcomes);
+    }
+    const full = this.#enter();
+    if (full === undefined) this.#start(accepted, welcomes);
+    else this.#refuse(accepted, full);
+  }
+
+  /** Takes a slot of --max-clients; returns why there is none. */
+  #enter(): string | undefined {
     const { maxClients } = this.#options;
-    if (this.#totals.add("open", 1) <= maxClients) return this.#start(accepted, welcomes);
+    if (this.#totals.add("open", 1) <= maxClients) return undefined;
     this.#totals.add("open", -1);
-    this.#refuse(accepted, `${maxClients} clients are connected, the limit of --max-clients`);
+    return `${maxClients} clients are connected, the limit of --max-clients`;
   }
 
   #refuse({ stream, peer }: Accepted, reason: string): void {
@@ -220,26 +275,15 @@ export class Server implements Service {
     this.#refusals.add({ peer, reason });
   }
 
-  /**
-   * Out of descriptors, a newcomer would wait unaccepted and the loop would spin. One descriptor is kept in
-   * reserve: it is given up for just as long as it takes to accept the newcomer and close it. The newcomer may
-   * come much later, as accept(2) tells of the shortage even when nobody waits: it is served if all is well then.
-   */
-  async #turnAway(listener: Listener, welcomes: readonly Welcome[], shortage: unknown): Promise<void> {
-    if (this.#spare !== undefined) {
-      this.#spare.close();
-      this.#spare = undefined;
-      try {
-        const accepted = await listener.accept();
-        this.#spare = spareDescriptor();
-        if (this.#spare !== undefined) return this.#admit(accepted, welcomes);
-        this.#refuse(accepted, reason(shortage));
-      } catch { /* no better than before: wait */ }
+  /** Ends the `n` oldest of the arriving, the least likely to be honest; returns whether there was one. */
+  #evict(n: number, reason: string): boolean {
+    const oldest = [...this.#arriving.values().take(n)];
+    for (const connection of oldest) {
+      this.#totals.add("refused", 1);
+      this.#refusals.add({ peer: connection.peer, reason: `the oldest handshake gives way: ${reason}` });
+      this.#cutOff(connection, reason, false);
     }
-    this.#spare ??= spareDescriptor();
-    if (this.#spare !== undefined) return;
-    this.#acceptFailures.add({ address: listener.address, reason: reason(shortage) });
-    await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE_MS));
+    return oldest.length > 0;
   }
 
   /** Hands the connection to a task of its own, which closes it. */
@@ -266,32 +310,46 @@ export class Server implements Service {
     welcomes: readonly Welcome[],
   ): Promise<Outcome> {
     connection.phase = "arriving";
+    this.#arriving.add(connection);
     try {
       for (const welcome of welcomes) {
         accepted = await welcome(accepted);
         connection.accept(accepted);
+        if (connection.cut !== undefined) accepted.stream.close();
+        if (connection.cut !== undefined) return connection.cut;
       }
       connection.tick = this.#clock.tick; // the time of the welcome is not idleness
     } catch (error) {
       if (connection.cut === undefined) connection.stream.close();
       return connection.failed(error);
+    } finally {
+      this.#arriving.delete(connection);
     }
-    return await this.#attend(connection);
+    const full = this.#enter();
+    if (full === undefined) return await this.#attend(connection);
+    this.#refuse(accepted, full);
+    return { reason: full, failed: false };
   }
 
-  #attend(connection: Connection): Promise<Outcome> {
+  async #attend(connection: Connection): Promise<Outcome> {
     this.#log.write("connected", {
       client: connection.id,
       peer: connection.peer,
       open: this.#totals.get("open"),
+      ...connection.identity,
     });
-    return echo(connection, this.#surroundings);
+    try {
+      return await echo(connection, this.#surroundings);
+    } finally {
+      // Later than its end is logged, where it was cut off and Deno 2.7 cannot close it: its descriptor is in use.
+      this.#totals.add("open", -1);
+    }
   }
 
   #ended(connection: Connection, { reason, failed }: Outcome): void {
     if (!this.#connections.delete(connection)) return; // it was cut off, and that was its end
     const { id: client, peer, bytes, owed, since } = connection;
-    this.#totals.add("open", -1);
+    this.#arriving.delete(connection);
     this.#count(connection);
     if (failed) this.#totals.add("failed", 1);
     this.#log.write(connection.phase === "arriving" ? "rejected" : "disconnected", {
@@ -320,8 +378,8 @@ export class Server implements Service {
   }
 
   /**
-   * Closes a connection from outside its task, and counts it as ended at once: Deno 2.7 leaves a write that is
-   * pending as it is, and the task in it, until the peer reads or goes away.
+   * Closes a connection from outside its task, and does not wait for the task: Deno 2.7 leaves a write that is
+   * pending as it is, and the task in it, until the peer reads or goes away. It is `open` until then.
    */
   #cutOff(connection: Connection, reason: string, failed: boolean): void {
     connection.abort(reason, failed);
@@ -393,6 +451,10 @@ class Throttle {
       this.#flush();
     }, WARN_INTERVAL_MS);
   }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function spareDescriptor(): Deno.FsFile | undefined {

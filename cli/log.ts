@@ -13,6 +13,7 @@ export interface Fields {
   readonly peer?: string;
   readonly address?: string;
   readonly fingerprint?: string;
+  readonly subject?: string;
   readonly bytes?: number;
   readonly text?: string;
   readonly reason?: string;
@@ -46,8 +47,11 @@ export const EVENTS = {
   },
   connected: {
     level: "info",
-    meaning: "a client has connected; `client` is never used twice, `open` counts those connected now",
-    say: (f) => `#${f.client} connected from ${f.peer} (${f.open} open)`,
+    meaning:
+      "a client has connected; `client` is never used twice, `open` counts those connected now; with --client-ca: `subject` and `fingerprint` of its certificate",
+    say: (f) =>
+      `#${f.client} connected from ${f.peer} (${f.open} open)` +
+      (f.subject === undefined ? "" : `, ${f.subject}, certificate ${f.fingerprint}`),
   },
   message: {
     level: "info",

@@ -37,6 +37,12 @@ export function readAuthorities(flag: string, file: string): string {
   return pem;
 }
 
+/** All certificates of a text; throws where one is damaged. */
+export function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
+}
+
 /** Why a certificate is not valid at this time; undefined: it is. */
 export function validity({ validFromDate, validToDate }: X509Certificate): string | undefined {
   if (validToDate.getTime() < Date.now()) return `expired on ${showDate(validToDate)}`;
@@ -87,13 +93,13 @@ function read(flag: string, file: string): string {
 }
 
 function certificates(flag: string, file: string, pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-  if (blocks.length === 0) throw new UsageError(`${flag} ${file} holds no certificate in PEM`);
   try {
-    return blocks.map((block) => new X509Certificate(block));
+    const found = certificatesIn(pem);
+    if (found.length > 0) return found;
   } catch {
     throw new UsageError(`${flag} ${file} holds a certificate that is damaged`);
   }
+  throw new UsageError(`${flag} ${file} holds no certificate in PEM`);
 }
 
 function parseKey(file: string, pem: string): ReturnType<typeof createPrivateKey> {

@@ -1,7 +1,7 @@
 /** One connection's task: whatever arrives goes back. */
 
 import { errno, Failure, reason } from "./errors.ts";
-import type { Accepted, Stream } from "./stream.ts";
+import type { Accepted, Identity, Stream } from "./stream.ts";
 import type { Turns } from "./turns.ts";
 
 /** An idle connection costs this much buffer; one that fills it gets eight times as much, up to the largest. */
@@ -32,6 +32,7 @@ export class Connection {
   readonly id: number;
   peer: string;
   stream: Stream;
+  identity: Identity | undefined = undefined;
   /** performance.now() at the start. */
   readonly since: number;
   phase: Phase = "reading";
@@ -60,8 +61,9 @@ export class Connection {
   }
 
   /** What the welcome made of it: a TLS stream, the address that a proxy told. */
-  accept({ stream, peer }: Accepted): void {
+  accept({ stream, peer, identity }: Accepted): void {
     this.stream = stream;
+    this.identity = identity;
     this.peer = peer;
   }
 

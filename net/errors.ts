@@ -55,6 +55,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EMFILE: "out of file descriptors; raise `ulimit -n`",
   ENFILE: "the system is out of file descriptors",
   ENOMEM: "the system is out of memory",
+  ENOBUFS: "the system is out of memory for sockets",
 };
 
 /** Deno's own names for errors that carry no `code`. */
@@ -94,7 +95,11 @@ export function failure(action: string, where: string, cause: unknown): Failure 
   return new Failure(`cannot ${action} ${where}: ${reason(cause)}`, { cause });
 }
 
-/** Out of a resource: waiting helps. Every other failure to accept concerns one connection alone. */
-export function isShortage(error: unknown): boolean {
-  return ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"].includes(errno(error));
+/** A connection that failed before it was accepted. Every other failure to accept may come again at once. */
+export function concernsOne(error: unknown): boolean {
+  return ["ECONNABORTED", "ECONNRESET", "ENOTCONN", "EPROTO"].includes(errno(error));
+}
+
+export function isOutOfDescriptors(error: unknown): boolean {
+  return ["EMFILE", "ENFILE"].includes(errno(error));
 }

@@ -16,6 +16,8 @@ const CLOSE_MS = 1000;
 export interface Flow {
   pause(): void;
   resume(): void;
+  /** Whether what looks like the end of the stream is a reset. Asked while our direction is open. */
+  isReset?(): boolean;
 }
 
 interface PendingRead {
@@ -120,6 +122,9 @@ export class SocketStream implements Stream {
   };
 
   readonly #onEnd = () => {
+    if (!this.#socket.writableEnded && this.#flow.isReset?.()) {
+      return this.#onFault(new Deno.errors.ConnectionReset());
+    }
     this.#ended = true;
     this.#settle();
   };

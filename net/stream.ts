@@ -18,6 +18,14 @@ export interface Stream {
 export interface Accepted {
   readonly stream: Stream;
   readonly peer: string;
+  /** Who the client is, where it had to prove that. */
+  readonly identity?: Identity;
+}
+
+/** What a certificate that was verified says of its owner; the subject is safe to show. */
+export interface Identity {
+  readonly subject: string;
+  readonly fingerprint: string;
 }
 
 /**

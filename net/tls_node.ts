@@ -2,19 +2,37 @@
 
 import { X509Certificate } from "node:crypto";
 import { connect as connectTcp, createServer, isIP, type Server, type Socket } from "node:net";
-import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls";
+import {
+  connect as connectTls,
+  createServer as createTlsServer,
+  type DetailedPeerCertificate,
+  type TLSSocket,
+} from "node:tls";
 import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
 import { printable } from "../cli/escape.ts";
-import { showDate, validity } from "./certificate.ts";
+import { certificatesIn, showDate, validity } from "./certificate.ts";
 import { errno, Failure, failure } from "./errors.ts";
 import { encodeHeader } from "./proxy_protocol.ts";
 import { type Flow, SocketStream } from "./socket_stream.ts";
-import type { Accepted, Dialled, DialOptions, Listener, ListenOptions, Preamble } from "./stream.ts";
+import type {
+  Accepted,
+  Dialled,
+  DialOptions,
+  Identity,
+  Listener,
+  ListenOptions,
+  Preamble,
+} from "./stream.ts";
 import { BACKLOG } from "./tcp.ts";
 import { type ClientTls, HANDSHAKE_MS, handshakeFailure, type ServerTls } from "./tls.ts";
 
-/** How often a listener that ran out of descriptors is woken. */
+/** How often a listener is woken that may have run out of descriptors, one that has, and one that has just accepted. */
 const WAKE_MS = 1000;
+const SHORT_WAKE_MS = 50;
+const NEXT_WAKE_MS = 5;
+
+/** As many certificates as a client may show; rustls takes no more. */
+const LONGEST_CHAIN = 16;
 
 /** What of every socket, accepted or connected, is asked. */
 const TUNING = { noDelay: true, keepAlive: true, allowHalfOpen: true };
@@ -24,17 +42,23 @@ export async function listen(address: NetAddress, { shared, tls }: ListenOptions
   if (tls === undefined) throw new Error("a tls address without a certificate");
   const handshakes = new Handshakes(tls);
   const arrivals = new Arrivals();
-  const server = createServer({ ...TUNING, pauseOnConnect: true }, (socket) => arrivals.add(socket));
+  const server = createServer({ ...TUNING, pauseOnConnect: true }, (socket) => {
+    arrivals.add(socket);
+    waker.accepted();
+  });
   await bind(server, address, shared);
   const { address: host, port } = server.address() as { address: string; port: number };
-  const waker = setInterval(() => wake(server, arrivals), WAKE_MS);
+  const waker = new Waker(server, arrivals);
   return {
     address: showAddress({ ...address, host, port }),
-    accept: () => arrivals.next(),
-    welcome: async ({ stream, peer }) => ({ stream: await handshakes.run(stream as SocketStream), peer }),
+    accept() {
+      waker.accepting();
+      return arrivals.next();
+    },
+    welcome: (accepted) => handshakes.run(accepted),
     renew: (tls) => handshakes.renew(tls),
     close() {
-      clearInterval(waker);
+      waker.close();
       server.close();
       arrivals.close();
     },
@@ -76,16 +100,16 @@ class Handshakes {
   readonly #server;
   readonly #open = new WeakMap<Socket, Handshake>();
   readonly #asks: boolean;
-  /** Fingerprints that were verified with the present CA: a resumed session is not verified again by Deno. */
-  #verified = new Set<string>();
+  #authorities: readonly X509Certificate[];
 
   constructor(tls: ServerTls) {
     this.#asks = tls.clientCa !== undefined;
+    this.#authorities = authoritiesOf(tls);
     this.#server = createTlsServer({
       ...contextOf(tls),
       requestCert: this.#asks,
       rejectUnauthorized: this.#asks,
-      handshakeTimeout: HANDSHAKE_MS,
+      handshakeTimeout: -1, // none, as its timer would hold what a failed handshake had until it fires
     });
     this.#server.on("secureConnection", (socket) => this.#done(socket));
     this.#server.on("tlsClientError", (error, socket) => {
@@ -98,30 +122,43 @@ class Handshakes {
   }
 
   /** Resolves with the stream inside, whose client may be served. Throws Failure. */
-  run(stream: SocketStream): Promise<SocketStream> {
-    const socket = stream.release();
+  async run({ stream, peer }: Accepted): Promise<Accepted> {
+    const socket = (stream as SocketStream).release();
     socket.allowHalfOpen = false; // until the handshake is done: who leaves during it is gone
-    const { promise, resolve, reject } = Promise.withResolvers<SocketStream>();
-    this.#open.set(socket, { resolve, reject, flow: flowOf(socket), verified: this.#verified });
-    this.#server.emit("connection", socket);
-    return promise;
+    const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+    const flow = flowOf(socket);
+    this.#open.set(socket, { resolve, reject });
+    const authorities = this.#authorities;
+    const late = setTimeout(() => reject(handshakeFailure(new Error("handshake timeout"))), HANDSHAKE_MS);
+    try {
+      this.#server.emit("connection", socket);
+      const secure = await promise;
+      secure.allowHalfOpen = true;
+      const inside = { stream: new SocketStream(secure, flow), peer };
+      if (!this.#asks) return inside;
+      const certificate = secure.getPeerX509Certificate();
+      const reason = distrust(secure, certificate, authorities);
+      if (reason === undefined && certificate !== undefined) {
+        return { ...inside, identity: identity(certificate) };
+      }
+      inside.stream.close();
+      throw new Failure(`TLS: ${reason}`);
+    } finally {
+      clearTimeout(late);
+      this.#open.delete(socket);
+    }
   }
 
   /** For handshakes that begin from now on. */
   renew(tls: ServerTls): void {
     this.#server.setSecureContext(contextOf(tls));
-    this.#verified = new Set();
+    this.#authorities = authoritiesOf(tls);
   }
 
   #done(socket: TLSSocket): void {
     const handshake = this.#find(socket);
-    if (handshake === undefined) return void socket.destroy();
-    socket.allowHalfOpen = true;
-    const stream = new SocketStream(socket, handshake.flow);
-    const reason = this.#asks ? distrust(socket, handshake.verified) : undefined;
-    if (reason === undefined) return handshake.resolve(stream);
-    stream.close();
-    handshake.reject(new Failure(`TLS: ${reason}`));
+    if (handshake === undefined) socket.destroy(); // it was given up
+    else handshake.resolve(socket);
   }
 
   /** Node knows the socket underneath as `_parent`; were it gone, no client would be served. */
@@ -133,40 +170,86 @@ class Handshakes {
 
 /** A handshake that is going on. */
 interface Handshake {
-  readonly resolve: (stream: SocketStream) => void;
+  readonly resolve: (socket: TLSSocket) => void;
   readonly reject: (error: Failure) => void;
-  readonly flow: Flow;
-  readonly verified: Set<string>;
 }
 
-/** Why a client must not be served although its handshake is done. Whatever is unclear is a reason. */
-function distrust(socket: TLSSocket, verified: Set<string>): string | undefined {
-  const certificate = socket.getPeerX509Certificate();
+function authoritiesOf({ clientCa }: ServerTls): X509Certificate[] {
+  return clientCa === undefined ? [] : certificatesIn(clientCa);
+}
+
+/** Who a client is, by its certificate. */
+function identity({ subject, fingerprint256 }: X509Certificate): Identity {
+  return { subject: shown(subject), fingerprint: fingerprint256 };
+}
+
+/**
+ * Why a client must not be served although its handshake is done. Whatever is unclear is a reason. Deno does not
+ * verify the certificate of a session that is resumed: it was, but perhaps with a CA that is not trusted any more.
+ */
+function distrust(
+  socket: TLSSocket,
+  certificate: X509Certificate | undefined,
+  authorities: readonly X509Certificate[],
+): string | undefined {
   if (!socket.authorized || certificate === undefined) return "the client's certificate was not verified";
-  const { fingerprint256 } = certificate;
-  if (!socket.isSessionReused()) verified.add(fingerprint256);
-  if (!verified.has(fingerprint256)) return "a session of a client whose certificate was never verified";
   const invalid = validity(certificate);
-  return invalid && `the client's certificate ${invalid}`;
+  if (invalid !== undefined) return `the client's certificate ${invalid}`;
+  if (!socket.isSessionReused() || isSignedBy(chainOf(socket), authorities)) return undefined;
+  return "a session of a client whose certificate is not of the present CA";
+}
+
+/** The certificates that the client has shown, its own first. */
+function chainOf(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (next?.raw !== undefined && chain.length < LONGEST_CHAIN) {
+    chain.push(new X509Certificate(next.raw));
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
+  }
+  return chain;
+}
+
+/** Whether signatures lead from the first certificate, by those after it, to one of the authorities. */
+function isSignedBy(
+  [certificate, ...rest]: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+): boolean {
+  if (certificate === undefined) return false;
+  const signs = (issuer: X509Certificate) =>
+    issuer.ca && validity(issuer) === undefined && certificate.checkIssued(issuer) &&
+    certificate.verify(issuer.publicKey);
+  if (authorities.some((authority) => authority.raw.equals(certificate.raw) || signs(authority))) return true;
+  const [issuer] = rest;
+  return issuer !== undefined && signs(issuer) && isSignedBy(rest, authorities);
 }
 
 /**
  * A TLS socket of Deno 2.9.6 that is paused goes on to receive, without limit, and loses the end of the stream that
- * comes meanwhile. So the socket underneath is stopped instead, by the handle through which Node does that.
+ * comes meanwhile. So the socket underneath is stopped instead, by the handle through which Node does that. It also
+ * takes a reset for the end: only the kernel knows that there is no peer any more.
  */
 function flowOf(socket: Socket): Flow {
   const { _handle: handle } = socket as Socket & {
-    readonly _handle?: { readStop?(): void; readStart?(): void } | null;
+    readonly _handle?: {
+      readStop?(): void;
+      readStart?(): void;
+      getpeername?(into: object): number;
+    } | null;
   };
-  if (!handle?.readStop || !handle.readStart) {
+  if (!handle?.readStop || !handle.readStart || !handle.getpeername) {
     throw new Failure("TLS: the connection has ended, or this Deno has another node:net than echo knows");
   }
-  return { pause: () => handle.readStop?.(), resume: () => handle.readStart?.() };
+  return {
+    pause: () => handle.readStop?.(),
+    resume: () => handle.readStart?.(),
+    isReset: () => handle.getpeername?.({}) !== 0,
+  };
 }
 
-/** Accepted connections, for a loop that takes them one by one. */
+/** Accepted connections, and failures to accept, for a loop that takes them one by one. */
 class Arrivals {
-  readonly #waiting: Accepted[] = [];
+  readonly #waiting: (Accepted | Error)[] = [];
   #next: PromiseWithResolvers<Accepted> | undefined;
   #closed = false;
 
@@ -174,19 +257,21 @@ class Arrivals {
     const stream = new SocketStream(socket);
     socket.setKeepAlive(true); // Deno 2.9 does not heed the option
     const { remoteAddress, remotePort } = socket;
-    if (remoteAddress === undefined || remotePort === undefined || this.#closed) return stream.close(); // gone already
-    const accepted = { stream, peer: showPeer(remoteAddress, remotePort) };
-    if (this.#next === undefined) this.#waiting.push(accepted);
-    else this.#next.resolve(accepted);
-    this.#next = undefined;
+    if (this.#closed) return stream.close();
+    if (remoteAddress !== undefined && remotePort !== undefined) {
+      return this.#put({ stream, peer: showPeer(remoteAddress, remotePort) });
+    }
+    stream.close();
+    this.#put(new Deno.errors.ConnectionReset());
   }
 
   next(): Promise<Accepted> {
     if (this.#closed) return Promise.reject(new Failure("the listener is closed"));
-    const first = this.#waiting.shift();
-    if (first !== undefined) return Promise.resolve(first);
     this.#next = Promise.withResolvers();
-    return this.#next.promise;
+    const { promise } = this.#next;
+    const first = this.#waiting.shift();
+    if (first !== undefined) this.#put(first);
+    return promise;
   }
 
   /** The present wait ends with this error. */
@@ -197,8 +282,18 @@ class Arrivals {
 
   close(): void {
     this.#closed = true;
-    for (const { stream } of this.#waiting.splice(0)) stream.close();
+    for (const waiting of this.#waiting.splice(0)) {
+      if (!(waiting instanceof Error)) waiting.stream.close();
+    }
     this.fail(new Failure("the listener is closed"));
+  }
+
+  #put(arrival: Accepted | Error): void {
+    const next = this.#next;
+    this.#next = undefined;
+    if (next === undefined) this.#waiting.push(arrival);
+    else if (arrival instanceof Error) next.reject(arrival);
+    else next.resolve(arrival);
   }
 }
 
@@ -234,14 +329,56 @@ async function bind(server: Server, address: NetAddress, shared: boolean): Promi
  * Deno 2.9.6 stops to accept, without a word, when it is out of descriptors. To listen once more on the same
  * handle wakes it (listen(2) changes nothing else); the server is told of the shortage as by any other listener.
  */
-function wake(server: Server, arrivals: Arrivals): void {
+class Waker {
+  readonly #server: Server;
+  readonly #arrivals: Arrivals;
+  #timer: ReturnType<typeof setTimeout>;
+  #short = false;
+
+  constructor(server: Server, arrivals: Arrivals) {
+    this.#server = server;
+    this.#arrivals = arrivals;
+    this.#timer = setTimeout(() => this.#look(), WAKE_MS);
+  }
+
+  accepting(): void {
+    if (this.#short) this.#listen();
+  }
+
+  /** Where one has waited, more may wait. */
+  accepted(): void {
+    if (!this.#short) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), NEXT_WAKE_MS);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #look(): void {
+    const shortage = descriptorShortage();
+    this.#short = shortage !== undefined;
+    this.#timer = setTimeout(() => this.#look(), this.#short ? SHORT_WAKE_MS : WAKE_MS);
+    if (shortage === undefined) this.#listen();
+    else this.#arrivals.fail(shortage);
+  }
+
+  #listen(): void {
+    const { _handle: handle } = this.#server as Server & {
+      readonly _handle?: { listen?(backlog: number): void };
+    };
+    handle?.listen?.(BACKLOG);
+  }
+}
+
+function descriptorShortage(): unknown {
   try {
     Deno.openSync("/dev/null").close();
+    return undefined;
   } catch (error) {
-    arrivals.fail(error);
+    return errno(error) === "EMFILE" || errno(error) === "ENFILE" ? error : undefined;
   }
-  const { _handle: handle } = server as Server & { readonly _handle?: { listen?(backlog: number): void } };
-  handle?.listen?.(BACKLOG);
 }
 
 /** A TCP connection on which the preamble is sent. */

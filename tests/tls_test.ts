@@ -173,6 +173,14 @@ function assertFails({ code, stdout, stderr }: RunResult, reason: RegExp, expect
   assertMatch(lines.at(-1)!, /^echo: /);
 }
 
+async function until(what: string, isSo: () => boolean, ms = 5000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 /** The reasons for which clients were turned away. */
 const rejected = (server: ServerProcess) => server.log.events("rejected").map(({ reason }) => String(reason));
 
@@ -426,13 +434,17 @@ test("with --client-ca only a client with a valid certificate of it is served", 
   assertFails(await connect(), /asks for a certificate|closed|reset/);
   assertEquals(await server.stop(), 0);
   assertEquals(server.log.events("message").length, 3);
+  const known = { subject: "CN=renewed", fingerprint: await certs.fingerprint("renewed") };
+  for (const { subject, fingerprint } of server.log.events("connected")) {
+    assertEquals({ subject, fingerprint }, known, "the log names who it is");
+  }
   assertEquals(rejected(server).length, 10);
   assertMatch(rejected(server)[0]!, /no certificate/);
   assertMatch(rejected(server)[1]!, /expired or is of an unknown CA/);
 }, { old: false });
 
 test(
-  "a resumed session is served only if its certificate was verified with the present CA",
+  "a resumed session is served only if its certificate is of the present CA, also after SIGUSR2",
   async (certs) => {
     await using server = await start([...certs.pair("good"), "--client-ca", certs.path("ca.pem")]);
     const session = certs.path("session");
@@ -443,10 +455,17 @@ test(
       assertEquals((await sClient(server, version, ...show, "-sess_in", session)).text, "hello\n");
       await Deno.remove(session);
     }
-    assertEquals((await sClient(server, "-tls1_2", ...show, "-sess_out", session)).text, "hello\n");
+    for (const version of ["-tls1_3", "-tls1_2"]) {
+      assertEquals((await sClient(server, version, ...show, "-sess_out", session)).text, "hello\n");
+      server.kill("SIGUSR2"); // nothing has changed
+      const before = server.log.events("reloaded").length;
+      await until("it is read again", () => server.log.events("reloaded").length > before);
+      const { text, stderr } = await sClient(server, version, ...show, "-sess_in", session);
+      assertEquals(text, "hello\n", stderr);
+    }
     await Deno.copyFile(certs.path("other.pem"), certs.path("ca.pem"));
     server.kill("SIGUSR2");
-    await server.log.with('"reloaded"');
+    await until("it is read again", () => server.log.events("reloaded").length === 3);
     assertEquals((await sClient(server, "-tls1_2", ...show, "-sess_in", session)).text, "");
     assertEquals((await sClient(server, "-tls1_2", "-sess_in", session)).text, "");
   },
