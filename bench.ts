@@ -162,7 +162,7 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
   const { all } = timeline;
   const { pace, size, duration, messages } = options;
   const rate = pace.kind === "open" ? pace.perSecond : null;
-  const seconds = Math.max(fared.ms / 1000, 0.001);
+  const seconds = rounded(Math.max(fared.ms / 1000, 0.001), 6);
   const messagesPerSecond = all.count / seconds;
   const { due, sent, received, lost, unfinished } = fared;
   const counts = { due, sent, received, lost, unfinished };
@@ -172,7 +172,7 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
     version: options.version,
     target: showAddress(options.address),
     started: new Date(measured.started).toISOString(),
-    duration_seconds: rounded(seconds, 6),
+    duration_seconds: seconds,
     options: {
       connections: options.connections,
       size_bytes: size,

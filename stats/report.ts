@@ -70,13 +70,18 @@ function change({ better }: Figure, [old, now]: readonly (number | null)[]): str
   return `${percent < 0 ? "" : "+"}${percent.toFixed(1)} %`;
 }
 
+/** Where there is no room for all columns, the last one is left out: the change, which two numbers tell too. */
 function table(rows: readonly (readonly string[])[], width: number): string[] {
   const columns = Math.max(...rows.map((row) => row.length - 1));
-  const room = Math.floor((width - INDENT.length - NAME_WIDTH) / columns);
-  const widths = Array.from(
+  const needs = Array.from(
     { length: columns },
-    (_, i) => Math.max(Math.min(room, COLUMN), 1 + Math.max(...rows.map((row) => row[i + 1]?.length ?? 0))),
+    (_, i) => 1 + Math.max(...rows.map((row) => row[i + 1]?.length ?? 0)),
   );
+  const room = width - INDENT.length - NAME_WIDTH;
+  const sum = (widths: number[]) => widths.reduce((sum, width) => sum + width, 0);
+  if (columns > 2 && sum(needs) > room) return table(rows.map((row) => row.slice(0, columns)), width);
+  const roomy = needs.map((need) => Math.max(need, COLUMN));
+  const widths = sum(roomy) <= room ? roomy : needs;
   return rows.map(([name = "", ...cells]) =>
     INDENT + name.padEnd(NAME_WIDTH) + cells.map((cell, i) => cell.padStart(widths[i]!)).join("")
   );
