@@ -114,11 +114,11 @@ function unknown({ latency, sent, received, lost, unfinished }: Circumstances): 
   const found: string[] = [];
   if (hidden.length > 0) {
     const gone = [
-      ...(lost > 0 ? [`${count(lost)} lost`] : []),
-      ...(unfinished > 0 ? [`${count(unfinished)} on their way at the stop`] : []),
+      ...(lost > 0 ? [`${count(lost)} ${were(lost)} lost`] : []),
+      ...(unfinished > 0 ? [`${count(unfinished)} ${were(unfinished)} on the way at the stop`] : []),
     ];
     found.push(
-      `of ${count(sent)} messages ${gone.join(", and ")}: ${hidden.join(", ")} cannot be known; ` +
+      `of ${count(sent)} messages, ${gone.join(" and ")}: ${hidden.join(", ")} cannot be known; ` +
         "min and mean are those of the messages that came back",
     );
   }
@@ -157,6 +157,10 @@ function uneven({ timeline, rate }: Circumstances): string | undefined {
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+function were(n: number): string {
+  return n === 1 ? "was" : "were";
 }
 
 function percent(share: number): string {

@@ -61,6 +61,9 @@ export class Browser implements AsyncDisposable {
       const { sessionId } = await browser.call("Target.attachToTarget", { targetId, flatten: true });
       browser.#session = String(sessionId);
       for (const domain of ["Page", "Runtime", "Log"]) await browser.call(`${domain}.enable`);
+      // Some errors, such as that of a ResizeObserver that sees what it does itself, reach the window alone.
+      const source = "addEventListener('error', (event) => console.error(event.message))";
+      await browser.call("Page.addScriptToEvaluateOnNewDocument", { source });
       return browser;
     } catch (error) {
       child.kill("SIGKILL");
@@ -78,10 +81,15 @@ export class Browser implements AsyncDisposable {
     return result as Record<string, unknown>;
   }
 
-  /** Shows a page in a window of this width. The colours change first, as they may while it is open too. */
-  async show(file: string, width: number, scheme: "light" | "dark"): Promise<Look> {
+  /** Makes the window this wide. */
+  async resize(width: number): Promise<void> {
     const size = { width, height: 800, deviceScaleFactor: 1, mobile: false };
     await this.call("Emulation.setDeviceMetricsOverride", size);
+  }
+
+  /** Shows a page in a window of this width. The colours change first, as they may while it is open too. */
+  async show(file: string, width: number, scheme: "light" | "dark"): Promise<Look> {
+    await this.resize(width);
     const features = [{ name: "prefers-color-scheme", value: scheme }];
     await this.call("Emulation.setEmulatedMedia", { features });
     const loaded = new Promise((resolve) => this.#waiting.set("Page.loadEventFired", resolve));

@@ -143,6 +143,23 @@ Deno.test("the page reads in a browser, wide and narrow, light and dark", { igno
   }
 });
 
+Deno.test("the plots follow the width of the window, and nothing complains", { ignore }, async () => {
+  await using browser = await Browser.start();
+  const file = `${browser.folder}/page.html`;
+  await Deno.writeTextFile(file, page([result(20, 2), result(30)]));
+  await browser.show(file, 1280, "light");
+  const widths = "[...document.querySelectorAll('.plot')].map((box) => [box, box.querySelector('canvas')]" +
+    ".map(({ clientWidth }) => clientWidth))";
+  for (const width of [400, 900, 330]) {
+    await browser.resize(width);
+    for (const [box, canvas] of await browser.evaluate(`${FRAMES}.then(() => ${widths})`) as number[][]) {
+      assert(box! < width, `a box of ${box} px in a window of ${width}`);
+      assertEquals(canvas, box);
+    }
+  }
+  assertEquals(browser.complaints, []);
+});
+
 Deno.test("what is pointed at is read below all plots over time", { ignore }, async () => {
   await using browser = await Browser.start();
   const file = `${browser.folder}/page.html`;

@@ -242,18 +242,18 @@ Deno.test("what lost messages hide is named, with their number", () => {
   const latency = { ...LATENCY, p99: null, p99_9: null, max: null };
   assertMatch(
     warned({ latency, received: 9800, lost: 200 }),
-    /^of 10,000 messages 200 lost: p99, p99.9, max cannot be known; min and mean are those of the messages that/,
+    /^of 10,000 messages, 200 were lost: p99, p99.9, max cannot be known; min and mean are those of the messages that/,
   );
   assertMatch(
     warned({ latency: { ...LATENCY, max: null }, received: 9999, unfinished: 1 }),
-    /^of 10,000 messages 1 on their way at the stop: max cannot be known/,
+    /^of 10,000 messages, 1 was on the way at the stop: max cannot be known/,
   );
   assertEquals(
     warned({ latency: { ...LATENCY, p99_9: null, max: null }, sent: 200, received: 198, lost: 2 }).split(
       "\n",
     ),
     [
-      "of 200 messages 2 lost: max cannot be known; min and mean are those of the messages that came back",
+      "of 200 messages, 2 were lost: max cannot be known; min and mean are those of the messages that came back",
       "200 messages are too few for p99.9; send more (-n, -d)",
     ],
   );

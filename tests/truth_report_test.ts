@@ -206,7 +206,7 @@ Deno.test("lost messages: the percentiles that they could move are unknown, in J
   agrees(result, json.log);
   const { p50, p90, p99, p99_9, max } = result.latency_ms;
   assertEquals([p50 === null, p90 === null, p99, p99_9, max], [false, false, null, null, null]);
-  const why = "of 1,000 messages 20 lost: p99, p99.9, max cannot be known; ";
+  const why = "of 1,000 messages, 20 were lost: p99, p99.9, max cannot be known; ";
   assert(result.warnings.some((warning) => warning.startsWith(why)), result.warnings.join("\n"));
   assertEquals(["p50", "p99", "p99.9", "max"].map((name) => json.page.get(`latency, ${name}, ms`) === "-"), [
     false,
