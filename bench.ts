@@ -97,6 +97,7 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
     clearTimeout(measuring);
     progress.end();
   }
+  if (fared.firstStray !== undefined) texts.push(`the first stray: ${fared.firstStray}`);
   const client = spent();
   timeline.finish(Math.max(fared.ms / 1000, 0.001));
   const result = summary(options, { timeline, delays, late, errors, warmupErrors, started, fared, client });
@@ -187,6 +188,7 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
       seed: options.seed,
     },
     ...counts,
+    datagrams: options.address.scheme === "udp" ? fared.sights : null,
     messages: all.count,
     bytes: all.count * size,
     messages_per_second: rounded(messagesPerSecond),

@@ -3,7 +3,7 @@
 import { type Address, showAddress, showPeer } from "./cli/address.ts";
 import { print } from "./cli/output.ts";
 import { showDuration } from "./cli/units.ts";
-import { Fault, fault, type Kind, type Line, type Owner } from "./load/line.ts";
+import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "./load/line.ts";
 import { openLine } from "./load/open_line.ts";
 import { randomBlock } from "./net/messages.ts";
 import { pause } from "./net/pause.ts";
@@ -140,8 +140,14 @@ class Session implements Owner {
     }
   }
 
-  wrong(kind: Kind, text: string): void {
-    this.#log.fault(undefined, kind, text);
+  wrong(kind: Kind, text: string, spoilt?: number): void {
+    const seq = spoilt === undefined ? undefined : this.#base + spoilt;
+    if (seq !== undefined) this.#waiting.delete(seq);
+    this.#log.fault(seq === undefined ? undefined : seq + 1, kind, text);
+  }
+
+  noted(sight: Sight, k: number | undefined, text: string): void {
+    this.#log.noted(sight, k === undefined ? undefined : this.#base + k + 1, text);
   }
 
   arrived(): void {
@@ -177,7 +183,7 @@ class Session implements Owner {
     const late = AbortSignal.timeout(timeout);
     const begin = performance.now();
     try {
-      const route = { address, dial, size, window: WINDOW };
+      const route = { address, dial, size, timeout, window: WINDOW };
       const line = await openLine(route, this.#block, 0, AbortSignal.any([late, this.#over]));
       const took = performance.now() - begin;
       const tls = line.handshakeMs;

@@ -1,7 +1,7 @@
 /** One connection under load, and those that come after it when it fails or has served its messages. */
 
 import { Failure } from "../net/errors.ts";
-import { Fault, fault, type Kind, type Line, type Owner } from "./line.ts";
+import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "./line.ts";
 import { openLine, type Route } from "./open_line.ts";
 import { closed, type Pace } from "./pace.ts";
 import type { Plan } from "./plan.ts";
@@ -30,6 +30,8 @@ export interface Run {
   settled(n: number, now: number): void;
   /** Told of one fault, however many messages it cost. */
   error(kind: Kind, text: string, warmup: boolean): void;
+  /** Told of what is no fault of the measurement. */
+  noted(sight: Sight, text: string): void;
 }
 
 export class Caller implements Owner {
@@ -60,8 +62,8 @@ export class Caller implements Owner {
     this.#run = run;
     this.#block = block;
     this.#connection = connection;
-    const { pace, route } = run.plan;
-    this.#route = { ...route, turns: run.turns, window: pace.kind === "closed" ? pace.pipeline : 0 };
+    const { pace, route, timeout } = run.plan;
+    this.#route = { ...route, timeout, turns: run.turns, window: pace.kind === "closed" ? pace.pipeline : 0 };
   }
 
   async connect(): Promise<void> {
@@ -124,6 +126,11 @@ export class Caller implements Owner {
     this.#arrivals++;
     if (warmup) this.#warmupSettled++;
     else this.#run.lost(1);
+  }
+
+  noted(sight: Sight, k: number | undefined, text: string): void {
+    const warmup = k === undefined ? this.#warmingUp : this.#base + k < this.#warmup;
+    if (!warmup) this.#run.noted(sight, text);
   }
 
   /** Looks for replies that did not come in time. */

@@ -89,6 +89,12 @@ export async function runCrew(
       unfinished: a.unfinished + b.unfinished,
       unsent: a.unsent + b.unsent,
       growth: a.growth + b.growth,
+      sights: {
+        late: a.sights.late + b.sights.late,
+        reordered: a.sights.reordered + b.sights.reordered,
+        stray: a.sights.stray + b.sights.stray,
+      },
+      firstStray: a.firstStray ?? b.firstStray,
     }));
   } finally {
     stop.removeEventListener("abort", end);

@@ -13,6 +13,15 @@ export type Kind =
   | "duplicate"
   | "other";
 
+/**
+ * What is no fault, and yet to be told, of datagrams: a message came back after a later one; it came after it had been
+ * given up, and was counted as lost; a datagram came from somewhere else.
+ */
+export type Sight = "reordered" | "late" | "stray";
+
+/** How many of each. */
+export type Sights = Record<Sight, number>;
+
 /** A line that is of no more use. */
 export class Fault extends Error {
   readonly kind: Kind;
@@ -50,6 +59,8 @@ export interface Owner {
    * message that it was, if that is known, which is then settled.
    */
   wrong(kind: Kind, text: string, spoilt?: number): void;
+  /** Something was seen that is no fault; of message `k`, where it is of one. */
+  noted(sight: Sight, k: number | undefined, text: string): void;
   /** All that arrived together has been told. The owner may close the line. */
   arrived(now: number): void;
   /** How many messages to send now; the line sends them. */

@@ -4,7 +4,7 @@ import { randomBlock } from "../net/messages.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type Run } from "./caller.ts";
 import { keepTime, type Schedule, Turner } from "./clock.ts";
-import type { Kind } from "./line.ts";
+import type { Kind, Sight, Sights } from "./line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 
@@ -30,6 +30,9 @@ export interface Tally {
   readonly unsent: number;
   /** By how many more messages were due and not back when the time was over than at half time. */
   readonly growth: number;
+  readonly sights: Sights;
+  /** Where the first datagram from elsewhere came from. */
+  readonly firstStray: string | undefined;
 }
 
 /** How often replies that do not come are looked for. */
@@ -57,6 +60,8 @@ export class Load implements Run {
   #sent = 0;
   #received = 0;
   #lost = 0;
+  readonly #sights: Sights = { late: 0, reordered: 0, stray: 0 };
+  #firstStray: string | undefined;
   /** When the last reply of the measurement came, and when the last message was back or given up. */
   #lastBack = 0;
   #overAt = 0;
@@ -154,6 +159,8 @@ export class Load implements Run {
       sent: this.#sent,
       received: this.#received,
       lost: this.#lost,
+      sights: this.#sights,
+      firstStray: this.#firstStray,
       unfinished: this.#callers.reduce((sum, caller) => sum + caller.unfinished, 0),
       unsent: over.unsent,
       growth: half === undefined ? 0 : over.open - half.open,
@@ -193,6 +200,11 @@ export class Load implements Run {
     this.#received++;
     this.#lastBack = now;
     this.#record.latency(latency);
+  }
+
+  noted(sight: Sight, text: string): void {
+    this.#sights[sight]++;
+    if (sight === "stray") this.#firstStray ??= text;
   }
 
   lost(measured: number): void {

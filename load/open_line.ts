@@ -15,6 +15,8 @@ export interface Route {
   readonly dial: DialOptions;
   /** Bytes a message. */
   readonly size: number;
+  /** Milliseconds after which a message is given up. */
+  readonly timeout: number;
   /** See StreamLine. */
   readonly window: number;
   /** Of all lines of this thread, where they may be many. */
@@ -23,13 +25,13 @@ export interface Route {
 
 /** Makes a line; `connection` chooses its bytes. Throws Failure; gives up when `signal` aborts. */
 export async function openLine(
-  { address, dial, size, window, turns }: Route,
+  { address, dial, size, timeout, window, turns }: Route,
   block: Uint8Array<ArrayBuffer>,
   connection: number,
   signal: AbortSignal,
 ): Promise<Line> {
   const messages = new Messages(block, connection);
-  if (address.scheme === "udp") return await openDatagrams(address, messages, size, signal);
+  if (address.scheme === "udp") return await openDatagrams(address, messages, { size, timeout }, signal);
   const dialled = await transport({ ...address, scheme: address.scheme } as StreamAddress).dial(dial, signal);
   return new StreamLine(dialled, messages, size, window, turns);
 }

@@ -1,19 +1,14 @@
 /** UDP, the client's side of RFC 862: no connection, so each datagram is looked for by itself. */
 
-import { Buffer } from "node:buffer";
-import { type DatagramAddress, showAddress, showPeer } from "../cli/address.ts";
-import { ipBytes, showIp } from "../cli/ip.ts";
+import { type DatagramAddress, showAddress } from "../cli/address.ts";
 import { LARGEST_DATAGRAM, showDuration } from "../cli/units.ts";
 import type { Dialogue, Source } from "./conversation.ts";
-import { dialDatagrams, RECEIVE_BUFFER } from "./datagram.ts";
+import { DatagramPeer, datagramWindow, LINGER_MS } from "./datagram.ts";
+import { DatagramLedger } from "./datagram_ledger.ts";
 import { Failure, failure } from "./errors.ts";
-import { diagnoseDatagram } from "./verify.ts";
 
 /** Bytes that reach nearly every host in one packet: below the least MTU of IPv6 (1,280), less its headers. */
 export const USUAL_DATAGRAM = 1200;
-/** How many datagrams, and bytes in them, may be on their way: what the usual socket buffer of 208 KiB holds. */
-const WINDOW = 64;
-const WINDOW_BYTES = 64 << 10;
 /** How much that came back may wait for one before it, so that it is passed on in the order of sending. */
 const HELD_BYTES = 16 << 20;
 /** What is settled is remembered so far back, to know a late or a doubled reply from a wrong one. */
@@ -23,43 +18,49 @@ const REMEMBERED_BYTES = 16 << 20;
 const HOPELESS = 3;
 
 interface Sent {
-  /** Counts from 1. */
   readonly number: number;
   readonly bytes: Uint8Array;
-  /** performance.now() */
-  readonly at: number;
-  state: "waiting" | "back" | "lost" | "late";
+  state: "waiting" | "back" | "lost";
 }
 
 /**
  * Datagrams to an echo service, and what comes of them. The payload is the user's and nothing but that, for any
- * service of RFC 862 may be the peer; so a reply is matched by its content, with the oldest that is still waited
- * for. Where datagrams are equal, one stands for the other: the counts are right, which of them was lost is not
- * known. What comes back in time is delivered in the order of sending; one that does not come within `timeout`
- * milliseconds is given up, and the rest goes on.
+ * service of RFC 862 may be the peer; so a reply is matched by its content (see DatagramLedger). What comes back
+ * in time is delivered in the order of sending; what does not, or comes back changed, is left out, and the rest
+ * goes on.
  */
 export class DatagramConversation implements Dialogue {
-  readonly #socket: Deno.DatagramConn;
-  readonly #to: Deno.NetAddr;
-  readonly #from: string;
+  readonly #peer: DatagramPeer;
   readonly #where: string;
   readonly #timeout: number;
   readonly #size: number;
+  readonly #window: number;
   readonly #deliver: (bytes: Uint8Array) => Promise<void>;
+  readonly #ledger: DatagramLedger;
   readonly #broken = Promise.withResolvers<never>();
   readonly #watch: ReturnType<typeof setInterval>;
-  /** Oldest first. */
-  readonly #waiting: Sent[] = [];
-  #waitingBytes = 0;
+  /** As far back as the ledger remembers. */
+  readonly #sent = new Map<number, Sent>();
   /** From the oldest that is not settled and delivered. */
   readonly #order: Sent[] = [];
   #orderBytes = 0;
-  readonly #settled: Sent[] = [];
-  #settledBytes = 0;
-  readonly #counts = { sent: 0, received: 0, lost: 0, disordered: 0, doubled: 0, late: 0, strays: 0 };
+  readonly #counts = {
+    received: 0,
+    lost: 0,
+    late: 0,
+    reordered: 0,
+    duplicate: 0,
+    corrupted: 0,
+    surplus: 0,
+    stray: 0,
+  };
+  /** Those of the lost that did not come back in time: the others came back changed. */
+  #timeouts = 0;
   #bytes = 0;
-  #highest = 0;
   #lostInARow = 0;
+  /** What is wrong with the first datagram that is. */
+  #wrong: string | undefined;
+  /** Where the last datagram from elsewhere came from. */
   #stray = "";
   #delivering = false;
   #closed = false;
@@ -80,29 +81,37 @@ export class DatagramConversation implements Dialogue {
     const { host = "127.0.0.1", port } = address;
     const where = showAddress({ ...address, host });
     try {
-      const { socket, hostname } = await dialDatagrams(host, signal);
-      return new DatagramConversation(socket, { hostname, port }, where, options, deliver);
+      return new DatagramConversation(
+        await DatagramPeer.open({ host, port }, signal),
+        where,
+        options,
+        deliver,
+      );
     } catch (error) {
       throw failure("send to", where, error);
     }
   }
 
   private constructor(
-    socket: Deno.DatagramConn,
-    { hostname, port }: { hostname: string; port: number },
+    peer: DatagramPeer,
     where: string,
     { timeout, size }: { readonly timeout: number; readonly size: number },
     deliver: (bytes: Uint8Array) => Promise<void>,
   ) {
-    this.#socket = socket;
-    this.#to = { transport: "udp", hostname, port };
-    this.#from = canonical(hostname);
+    this.#peer = peer;
     this.#where = where;
     this.#timeout = timeout;
     this.#size = size;
+    this.#window = datagramWindow(size);
     this.#deliver = deliver;
+    const memory = Math.min(REMEMBERED, Math.floor(REMEMBERED_BYTES / size));
+    this.#ledger = new DatagramLedger((number) => this.#sent.get(number)!.bytes, timeout, memory);
     this.#broken.promise.catch(() => {}); // told to whoever is inside `during`
     this.#watch = setInterval(() => this.#giveUp(), Math.min(timeout / 10, 100));
+    peer.onStray = (from) => {
+      this.#counts.stray++;
+      this.#stray = from;
+    };
     this.#receive();
   }
 
@@ -111,23 +120,30 @@ export class DatagramConversation implements Dialogue {
   }
 
   get summary(): string {
-    const { sent, received, lost, disordered, doubled, late, strays } = this.#counts;
-    const datagrams = sent === 1 ? "1 datagram" : `${sent} datagrams`;
-    return `; ${datagrams} sent, ${received} received, ${lost} lost, ${disordered} out of order, ` +
-      `${doubled} doubled, ${late} late${strays === 0 ? "" : `, ${strays} from elsewhere`}`;
+    const { received, lost, late, reordered, duplicate, corrupted, surplus, stray } = this.#counts;
+    const rare = Object.entries({ corrupted, surplus, "from elsewhere": stray }).filter(([, n]) => n > 0);
+    return `; ${plural(this.#ledger.sent)} sent, ${received} received, ${lost} lost, ${late} late, ` +
+      `${reordered} reordered, ${duplicate} duplicate${rare.map(([name, n]) => `, ${n} ${name}`).join("")}`;
   }
 
   get fault(): Failure | undefined {
-    const { sent, lost, late, strays } = this.#counts;
-    if (lost + late === 0) return undefined;
-    const hint = strays > 0
-      ? `${
-        strays === 1 ? "1 datagram" : `${strays} datagrams`
-      } came from ${this.#stray} instead, as from a server that listens on every interface`
-      : "nothing listens there, a firewall drops it, or it was lost on the way";
+    const { stray } = this.#counts;
+    const lost = this.#timeouts;
+    const { sent } = this.#ledger;
     const time = showDuration(this.#timeout);
-    if (lost + late === sent) return new Failure(`no reply from ${this.#where} within ${time}; ${hint}`);
-    return new Failure(`${lost + late} of ${sent} datagrams did not come back within ${time}`);
+    if (lost > 0 && lost === sent) {
+      const hint = stray > 0
+        ? `${
+          plural(stray)
+        } came from ${this.#stray} instead, as from a server that listens on every interface`
+        : "nothing listens there, a firewall drops it, or it was lost on the way";
+      return new Failure(`no reply from ${this.#where} within ${time}; ${hint}`);
+    }
+    const faults = [
+      ...(this.#wrong === undefined ? [] : [this.#wrong]),
+      ...(lost === 0 ? [] : [`${lost} of ${plural(sent)} did not come back within ${time}`]),
+    ];
+    return faults.length === 0 ? undefined : new Failure(faults.join("; "));
   }
 
   during<T>(work: Promise<T>): Promise<T> {
@@ -137,14 +153,14 @@ export class DatagramConversation implements Dialogue {
   /** Sends all that the source gives, a datagram for each read, and as many at once as a socket buffer holds. */
   async send(source: Source): Promise<void> {
     const piece = new Uint8Array(this.#size);
-    const hopeless = Math.max(HOPELESS, Math.min(WINDOW, Math.floor(WINDOW_BYTES / this.#size)));
+    const hopeless = Math.max(HOPELESS, this.#window);
     for (;;) {
       if (this.#lostInARow >= hopeless) {
         throw new Failure(
           `${this.#lostInARow} datagrams in a row were lost, the rest is not sent${this.summary}`,
         );
       }
-      if (!this.#hasRoom()) {
+      if (this.#ledger.onTheirWay >= this.#window || this.#orderBytes >= HELD_BYTES) {
         await this.#progress();
         continue;
       }
@@ -165,9 +181,13 @@ export class DatagramConversation implements Dialogue {
     return sent.state === "back" ? performance.now() - begin : undefined;
   }
 
-  /** Waits until each datagram has come back or is given up. There is no end that the other end could tell. */
+  /**
+   * Waits until each datagram has come back or is given up, and a moment longer, for a second reply to the last
+   * ones. There is no end that the other end could tell.
+   */
   async finish(): Promise<boolean> {
     await this.#settledAll();
+    if (this.#ledger.sent > 0) await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
     return true;
   }
 
@@ -178,22 +198,20 @@ export class DatagramConversation implements Dialogue {
   close(): void {
     clearInterval(this.#watch);
     this.#closed = true;
-    this.#socket.close();
-  }
-
-  #hasRoom(): boolean {
-    return this.#waiting.length < WINDOW && this.#orderBytes < HELD_BYTES &&
-      (this.#waiting.length === 0 || this.#waitingBytes + this.#size <= WINDOW_BYTES);
+    this.#peer.close();
   }
 
   async #transmit(bytes: Uint8Array): Promise<Sent> {
-    const sent: Sent = { number: ++this.#counts.sent, bytes, at: performance.now(), state: "waiting" };
-    this.#waiting.push(sent);
-    this.#waitingBytes += bytes.length;
+    const number = this.#ledger.sent;
+    const sent: Sent = { number, bytes, state: "waiting" };
+    this.#sent.set(number, sent);
     this.#order.push(sent);
     this.#orderBytes += bytes.length;
+    const before = this.#ledger.oldest;
+    this.#ledger.add(bytes, performance.now());
+    for (let old = before; old < this.#ledger.oldest; old++) this.#sent.delete(old);
     try {
-      await this.#socket.send(bytes, this.#to);
+      await this.#peer.send(bytes);
     } catch (error) {
       throw failure("send to", this.#where, error);
     }
@@ -201,79 +219,42 @@ export class DatagramConversation implements Dialogue {
   }
 
   async #receive(): Promise<void> {
-    const buffer = new Uint8Array(RECEIVE_BUFFER);
     try {
-      for (;;) {
-        const [datagram, from] = await this.#socket.receive(buffer) as [Uint8Array, Deno.NetAddr];
-        if (this.#isPeer(from)) {
-          this.#match(datagram);
-        } else {
-          this.#counts.strays++;
-          this.#stray = showPeer(from.hostname, from.port);
-        }
-      }
+      for (;;) this.#take(await this.#peer.receive());
     } catch (error) {
-      if (this.#closed) return;
-      this.#break(error instanceof Failure ? error : failure("receive from", this.#where, error));
+      if (!this.#closed) this.#break(failure("receive from", this.#where, error));
     }
   }
 
-  #isPeer({ hostname, port }: Deno.NetAddr): boolean {
-    return port === this.#to.port && (hostname === this.#to.hostname || canonical(hostname) === this.#from);
-  }
-
-  /** Throws Failure if the datagram is none that was sent. */
-  #match(datagram: Uint8Array): void {
-    const same = ({ bytes }: Sent) =>
-      bytes.length === datagram.length && Buffer.compare(bytes, datagram) === 0;
-    const index = this.#waiting.findIndex(same);
-    const sent = this.#waiting[index];
-    if (sent !== undefined) {
-      if (sent.number < this.#highest) this.#counts.disordered++;
-      this.#highest = Math.max(this.#highest, sent.number);
+  #take(datagram: Uint8Array): void {
+    const reply = this.#ledger.take(datagram);
+    if (reply.kind === "back") {
+      if (reply.reordered) this.#counts.reordered++;
       this.#counts.received++;
       this.#bytes += datagram.length;
       this.#lostInARow = 0;
-      return this.#settle(index, "back");
+      return this.#settle([reply.number], "back");
     }
-    const known = this.#settled.findLast((one) => one.state === "lost" && same(one)) ??
-      this.#settled.findLast(same);
-    if (known === undefined) throw new Failure(this.#showStranger(datagram));
-    if (known.state === "lost") {
-      known.state = "late";
-      this.#counts.lost--;
-      this.#counts.late++;
-      this.#lostInARow = 0;
-    } else {
-      this.#counts.doubled++;
-    }
-  }
-
-  #showStranger(datagram: Uint8Array): string {
-    const sent = this.#waiting.find(({ bytes }) => bytes.length === datagram.length) ?? this.#waiting[0];
-    if (sent === undefined) return `surplus: a datagram of ${datagram.length} bytes came that was never sent`;
-    return `datagram ${sent.number}: ${diagnoseDatagram(sent.bytes, datagram)}`;
+    this.#counts[reply.kind]++;
+    if (reply.kind === "late") this.#lostInARow = 0;
+    if (reply.kind !== "corrupted" && reply.kind !== "surplus") return;
+    this.#wrong ??= `${reply.kind}: ${reply.text}`;
+    if (reply.kind === "surplus" || reply.number === undefined) return;
+    this.#counts.lost++;
+    this.#settle([reply.number], "lost");
   }
 
   #giveUp(): void {
-    const due = performance.now() - this.#timeout;
-    while (this.#waiting[0] !== undefined && this.#waiting[0].at <= due) {
-      this.#counts.lost++;
-      this.#lostInARow++;
-      this.#settle(0, "lost");
-    }
+    const lost = this.#ledger.giveUpBefore(performance.now() - this.#timeout);
+    if (lost.length === 0) return;
+    this.#counts.lost += lost.length;
+    this.#timeouts += lost.length;
+    this.#lostInARow += lost.length;
+    this.#settle(lost, "lost");
   }
 
-  #settle(index: number, state: "back" | "lost"): void {
-    for (const sent of this.#waiting.splice(index, 1)) {
-      sent.state = state;
-      this.#waitingBytes -= sent.bytes.length;
-      this.#settled.push(sent);
-      this.#settledBytes += sent.bytes.length;
-    }
-    while (this.#settled.length > REMEMBERED || this.#settledBytes > REMEMBERED_BYTES) {
-      this.#settledBytes -= this.#settled.shift()?.bytes.length ?? 0;
-    }
+  #settle(numbers: readonly number[], state: "back" | "lost"): void {
+    for (const number of numbers) this.#sent.get(number)!.state = state;
     if (!this.#delivering) this.#deliverInOrder();
     this.#onProgress();
   }
@@ -308,8 +289,6 @@ export class DatagramConversation implements Dialogue {
   }
 }
 
-/** One spelling for each address: without the zone, which a received datagram does not tell. */
-function canonical(host: string): string {
-  const bytes = ipBytes(host.replace(/%.*/, ""));
-  return bytes === undefined ? host : showIp(bytes);
+function plural(datagrams: number): string {
+  return datagrams === 1 ? "1 datagram" : `${datagrams} datagrams`;
 }

@@ -1,7 +1,7 @@
 /** The figures of a run, a row each, in the order of the reports: the text and the page say the same. */
 
 import { showSize } from "../cli/units.ts";
-import type { Result, Second } from "./result.ts";
+import type { DatagramCounts, Result, Second } from "./result.ts";
 
 export interface Figure {
   /** In the text, where there is little room. */
@@ -43,6 +43,14 @@ const sendDelay = (key: "p50" | "p99" | "max"): Figure => ({
   rare: true,
 });
 
+const datagrams = (name: keyof DatagramCounts, title: string): Figure => ({
+  name,
+  title,
+  get: (result) => result.datagrams?.[name] ?? null,
+  show: count,
+  rare: true,
+});
+
 export const FIGURES: readonly Figure[] = [
   { name: "messages", title: "messages that came back right", get: ({ messages }) => messages, show: count },
   {
@@ -75,6 +83,9 @@ export const FIGURES: readonly Figure[] = [
     get: ({ unfinished }) => unfinished,
     show: count,
   },
+  datagrams("late", "datagrams of the lost that came too late"),
+  datagrams("reordered", "datagrams that came after a later one"),
+  datagrams("stray", "datagrams from another address"),
   sendDelay("p50"),
   sendDelay("p99"),
   sendDelay("max"),

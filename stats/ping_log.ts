@@ -3,7 +3,7 @@
 import { rounded, showDuration } from "../cli/units.ts";
 import { milliseconds } from "./figures.ts";
 import { Latencies } from "./histogram.ts";
-import type { Latency, Result } from "./result.ts";
+import type { DatagramCounts, Latency, Result } from "./result.ts";
 
 /** Milliseconds. `tls` where there was a handshake. */
 export interface Times {
@@ -26,7 +26,15 @@ export interface PingLogOptions {
 export interface PingEnd extends
   Pick<
     Result,
-    "version" | "target" | "started" | "duration_seconds" | "options" | "messages" | "bytes" | "errors"
+    | "version"
+    | "target"
+    | "started"
+    | "duration_seconds"
+    | "options"
+    | "messages"
+    | "bytes"
+    | "errors"
+    | "datagrams"
   > {
   readonly transmitted: number;
   readonly received: number;
@@ -46,6 +54,7 @@ export class PingLog {
   readonly #options: PingLogOptions;
   readonly #print: (text: string) => Promise<void>;
   readonly #latencies = new Latencies();
+  readonly #sights = { late: 0, reordered: 0, stray: 0 };
   readonly #errors: Record<string, number> = {};
   readonly #started = new Date();
   readonly #begin = performance.now();
@@ -110,6 +119,16 @@ export class PingLog {
     this.#line(`to ${this.#options.peer}: a new connection was made for seq=${seq}`);
   }
 
+  /** Message `seq`, or a datagram that is none, is no fault, and yet to be told. */
+  noted(sight: keyof DatagramCounts, seq: number | undefined, text: string): void {
+    this.#sights[sight]++;
+    if (sight === "reordered") return; // the lines of the replies show it
+    if (this.#options.json) {
+      return this.#object({ ...(seq === undefined ? {} : { seq }), note: sight, reason: text });
+    }
+    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${sight}: ${text}`);
+  }
+
   /** The summary, after so many messages, of which so many are still on their way. */
   end(transmitted: number, unfinished: number): PingEnd {
     const end = this.#summary(transmitted, this.#received === 0 ? 0 : unfinished);
@@ -148,6 +167,7 @@ export class PingLog {
         mdev: n === 0 ? null : rounded(Math.sqrt(Math.max(0, this.#squares / n - mean * mean))),
       },
       errors: this.#errors,
+      datagrams: target.startsWith("udp:") ? this.#sights : null,
     };
   }
 
@@ -158,6 +178,7 @@ export class PingLog {
       `${transmitted} transmitted`,
       `${received} received`,
       ...wrong,
+      ...Object.entries(end.datagrams ?? {}).flatMap(([name, n]) => n > 0 ? [`${n} ${name}`] : []),
       ...(unfinished > 0 ? [`${unfinished} still on the way`] : []),
       `${Number(loss_percent.toFixed(1))}% loss`,
       `time ${showDuration(duration_seconds * 1000)}`,

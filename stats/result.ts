@@ -30,6 +30,16 @@ export interface Second {
   readonly errors: number;
 }
 
+/** What else became of datagrams; none of it is an error. */
+export interface DatagramCounts {
+  /** Of those that are lost: came back after all, after the timeout. */
+  readonly late: number;
+  /** Of those that are received: came back after one that was sent later (RFC 4737). */
+  readonly reordered: number;
+  /** Came from another address than the target's. */
+  readonly stray: number;
+}
+
 export interface Result {
   /** The version of echo that measured. */
   readonly version: string;
@@ -48,6 +58,8 @@ export interface Result {
   readonly lost: number;
   /** Those that were on their way when the run was stopped. */
   readonly unfinished: number;
+  /** Null where messages are no datagrams. */
+  readonly datagrams: DatagramCounts | null;
   readonly messages: number;
   readonly bytes: number;
   readonly messages_per_second: number;

@@ -64,6 +64,7 @@ Deno.test("bench --json: every key that has a unit carries it, and the warm-up i
     "received",
     "lost",
     "unfinished",
+    "datagrams",
     "messages",
     "bytes",
     "messages_per_second",

@@ -51,6 +51,7 @@ function result(seconds: number, slower = 1): Result {
     received: messages,
     lost: 2,
     unfinished: 0,
+    datagrams: null,
     messages,
     bytes: messages * 64,
     messages_per_second: messages / seconds,

@@ -166,8 +166,8 @@ Deno.test("ping over UDP: a lost, a doubled and a changed datagram are told apar
   const out = text(stdout);
   assertMatch(out, /seq=1 time=/);
   assertMatch(out, /seq=2 timeout: /);
-  assertMatch(out, /duplicate: message 3 came back twice/);
-  assertMatch(out, /corrupted: message 4: byte 202 came back changed: sent 0x/);
+  assertMatch(out, /duplicate: datagram 3 came back twice/);
+  assertMatch(out, /seq=4 corrupted: datagram 4: byte 10 came back changed: sent 0x/);
   assertMatch(out, /seq=5 time=/);
   assertMatch(out, /\n5 transmitted, 3 received, \+1 corrupted, \+1 duplicate, 40% loss/);
 });

@@ -252,6 +252,7 @@ function wide(): Result {
     received: 999_000,
     lost: 900,
     unfinished: 100,
+    datagrams: null,
     messages: 999_000,
     bytes: 1e12,
     messages_per_second: 999_000.5,

@@ -96,7 +96,7 @@ function pipe(port: number, stdin: RunResult["stdout"] | ReadableStream<Uint8Arr
 }
 
 function counts(sent: number, other: Record<string, number> = {}): string {
-  const all = { received: sent, lost: 0, "out of order": 0, doubled: 0, late: 0, ...other };
+  const all = { received: sent, lost: 0, late: 0, reordered: 0, duplicate: 0, ...other };
   const shown = Object.entries(all).map(([name, count]) => `${count} ${name}`).join(", ");
   return `${sent} datagram${sent === 1 ? "" : "s"} sent, ${shown}`;
 }
@@ -342,7 +342,7 @@ Deno.test("5 MB in a pipe come back whole, whatever the size of a datagram; noth
     const { code, stdout, stderr } = await pipe(server.port, file, ...words);
     assertEquals([code, await sha256(stdout)], [0, sum], stderr);
     if (words.includes("-q")) assertEquals(stderr, "");
-    else assertStringIncludes(stderr, " 0 lost, 0 out of order, 0 doubled, 0 late");
+    else assertStringIncludes(stderr, " 0 lost, 0 late, 0 reordered, 0 duplicate");
   }
 });
 
@@ -369,7 +369,7 @@ Deno.test("doubled replies are counted, and delivered once", async () => {
   using peer = service((number, bytes) => number <= 5 ? [bytes, bytes] : [bytes]);
   const { code, stdout, stderr } = await pipe(peer.port, TEN, "--size", "100");
   assertEquals([code, stdout], [0, TEN]);
-  assertStringIncludes(stderr, counts(10, { doubled: 5 }));
+  assertStringIncludes(stderr, counts(10, { duplicate: 5 }));
 });
 
 Deno.test("replies out of order are counted, and delivered in the order of sending", async () => {
@@ -381,7 +381,7 @@ Deno.test("replies out of order are counted, and delivered in the order of sendi
   });
   const { code, stdout, stderr } = await pipe(peer.port, TEN, "--size", "100");
   assertEquals([code, stdout], [0, TEN]);
-  assertStringIncludes(stderr, counts(10, { "out of order": 5 }));
+  assertStringIncludes(stderr, counts(10, { reordered: 5 }));
 });
 
 Deno.test("a reply that comes after --timeout is late: counted, not delivered, and no success", async () => {
@@ -399,7 +399,7 @@ Deno.test("a reply that comes after --timeout is late: counted, not delivered, a
   const { code, stdout, stderr } = await pipe(peer.port, stdin, "--timeout", "300ms");
   clearTimeout(timer);
   assertEquals([code, stdout], [1, part(2)]);
-  assertStringIncludes(stderr, counts(2, { received: 1, late: 1 }));
+  assertStringIncludes(stderr, counts(2, { received: 1, lost: 1, late: 1 }));
 });
 
 Deno.test("a reply that differs, is cut, or was never asked for: exit 1, with where and what", async () => {
@@ -411,13 +411,18 @@ Deno.test("a reply that differs, is cut, or was never asked for: exit 1, with wh
       [flipped],
       `datagram 2: byte 3 came back changed: sent ${hex(part(2)[3]!)}, received ${hex(flipped[3]!)}`,
     ],
-    [[part(2).slice(0, 99)], "datagram 2: it ends after 99 of 100 bytes"],
-    [[new Uint8Array([...part(2), 7])], "datagram 2: 1 byte came after its end"],
+    [[part(2).slice(0, 99)], "corrupted: datagram 2: it ends after 99 of 100 bytes"],
+    [[new Uint8Array([...part(2), 7])], "corrupted: datagram 2: 1 byte came after its end"],
+    [[noise(30, 5)], "surplus: a datagram of 30 bytes came that was never sent"],
   ];
   for (const [reply, message] of cases) {
     // The first one waits for the second, so that what is compared is known.
     using peer = service((number, bytes) => number === 2 ? [part(1), ...reply] : number === 1 ? [] : [bytes]);
-    const { code, stderr } = await pipe(peer.port, TEN.subarray(0, 200), "--size", "100");
+    const { code, stderr } = await pipe(
+      peer.port,
+      TEN.subarray(0, 200),
+      ..."--size 100 --timeout 500ms".split(" "),
+    );
     assertEquals(code, 1);
     assertStringIncludes(stderr, message);
   }
