@@ -121,7 +121,7 @@ export class DatagramConversation implements Dialogue {
 
   get summary(): string {
     const { received, lost, late, reordered, duplicate, corrupted, surplus, stray } = this.#counts;
-    const rare = Object.entries({ corrupted, surplus, "from elsewhere": stray }).filter(([, n]) => n > 0);
+    const rare = Object.entries({ corrupted, surplus, stray }).filter(([, n]) => n > 0);
     return `; ${plural(this.#ledger.sent)} sent, ${received} received, ${lost} lost, ${late} late, ` +
       `${reordered} reordered, ${duplicate} duplicate${rare.map(([name, n]) => `, ${n} ${name}`).join("")}`;
   }
