@@ -110,7 +110,8 @@ function thereAndBack({ bytes }: Dialogue): string {
 
 type Say = (text: string) => void;
 
-function note(text: string): void {
+/** For a person, on stderr. */
+export function note(text: string): void {
   try {
     Deno.stderr.writeSync(encoder.encode(text));
   } catch { /* stderr is closed or full; what counts is on stdout and in the exit code */ }

@@ -16,7 +16,7 @@ export interface PingOptions {
   readonly dial: DialOptions;
   /** undefined: until `stop`. */
   readonly count: number | undefined;
-  /** Milliseconds. */
+  /** Milliseconds; 0: each message when the reply to the last one is there. */
   readonly interval: number;
   readonly timeout: number;
   readonly deadline: number | undefined;
@@ -120,6 +120,7 @@ class Session implements Owner {
       await this.#send();
       await this.#log.written();
       if (this.#sent >= count) return;
+      if (interval === 0) await this.#until(() => this.#waiting.size === 0);
       const now = performance.now();
       next = Math.max(next + interval, now - CATCH_UP_MS);
       const wait = next < begin + deadline ? next - now : Infinity;

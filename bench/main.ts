@@ -1,6 +1,7 @@
 /** `deno task bench`: ours beside its peers, in one run. It writes BENCHMARKS.md and bench/ratios.svg. */
 
-import { type Command, type Flags, help, option, optional, parse } from "../cli/flags.ts";
+import { type Command, type Flags, option, optional, parse } from "../cli/flags.ts";
+import { help } from "../cli/help.ts";
 import { count, duration, UsageError } from "../cli/units.ts";
 import { Failure } from "../net/errors.ts";
 import { type Cell, CELLS } from "./cells.ts";

@@ -31,13 +31,20 @@ export const LONGEST_PATH = 107;
 
 /** Reads one address as a person types it. Throws UsageError, which says what would be right. */
 export function parseAddress(text: string): Address {
-  const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/|(unix):)?(.*)$/s.exec(text);
+  const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/|(unix):)?(.*)$/is.exec(text);
   const name = match?.[1] ?? match?.[2] ?? "tcp";
   const rest = match?.[3] ?? "";
-  const scheme = SCHEMES.find((known) => known === name);
+  const scheme = SCHEMES.find((known) => known === name.toLowerCase());
   if (scheme === undefined) wrong(text, `unknown scheme "${name}"; known are ${SCHEMES.join(", ")}`);
   if (scheme === "unix") return { scheme, path: socketPath(rest, text) };
-  return { scheme, ...hostAndPort(rest, text) };
+  const [, host = rest, path] = match?.[1] === undefined ? [] : /^([^/]*)\/(.*)$/s.exec(rest) ?? [];
+  if (path) wrong(text, `what follows the port, ${JSON.stringify(`/${path}`)}, is no part of an address`);
+  return { scheme, ...hostAndPort(host, text) };
+}
+
+/** Whether the address names this port, or leaves it to be the default. */
+export function namesPort(text: string, { port }: NetAddress): boolean {
+  return port !== DEFAULT_PORT || text.includes(String(DEFAULT_PORT));
 }
 
 /** The address as it is printed and can be typed again: `tcp://[::1]:8890`, `unix:/run/echo.sock`. */
@@ -80,13 +87,19 @@ function hostAndPort(rest: string, text: string): { host?: string; port: number 
   if (NUMBER.test(rest)) return { port: parsePort(rest, text) };
   if (isIPv6(rest)) return { host: rest, port: DEFAULT_PORT };
   const [host = "", port, ...more] = rest.split(":");
+  if (more.length > 0 && /^(tcp|udp|tls)$/i.test(host)) {
+    wrong(text, `a scheme is written with slashes: ${host.toLowerCase()}://${[port, ...more].join(":")}`);
+  }
   if (more.length > 0) wrong(text, "an IPv6 address with a port is written [::1]:8890");
   if (host === "") {
     if (port === undefined) wrong(text, "it is empty; give a host, :port, or both");
     return { port: parsePort(port, text) };
   }
   if (!isIPv4(host) && !isName(host)) {
-    wrong(text, `${JSON.stringify(host)} is neither an IP address nor a host name`);
+    const hint = /^[\d.]+$/.test(host)
+      ? "; an IPv4 address has four numbers from 0 to 255, such as 127.0.0.1"
+      : "";
+    wrong(text, `${JSON.stringify(host)} is neither an IP address nor a host name${hint}`);
   }
   return { host, port: portOr(port, text) };
 }
@@ -95,8 +108,13 @@ function portOr(digits: string | undefined, text: string): number {
   return digits === undefined ? DEFAULT_PORT : parsePort(digits, text);
 }
 
+/** Whether the text is the number of a port, in decimal digits. */
+export function isPort(text: string): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65535;
+}
+
 function parsePort(digits: string, text: string): number {
-  if (!/^\d{1,5}$/.test(digits) || Number(digits) > 65535) {
+  if (!isPort(digits)) {
     wrong(text, `port ${JSON.stringify(digits)} is not a number from 0 to 65535 in decimal digits`);
   }
   return Number(digits);

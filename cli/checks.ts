@@ -1,8 +1,46 @@
 /** What must hold between the flags of a command and its addresses. Each check throws UsageError. */
 
-import { type Address, showAddress } from "./address.ts";
+import { type Address, type NetAddress, showAddress } from "./address.ts";
 import type { Network } from "./ip.ts";
 import { LARGEST_DATAGRAM, UsageError } from "./units.ts";
+
+/** `serve`: flags that contradict each other or the addresses, and addresses that contradict each other. */
+export function checkServer(
+  { quiet, logLevel, socketMode }: {
+    quiet: boolean;
+    logLevel: string | undefined;
+    socketMode: number | undefined;
+  },
+  addresses: readonly Address[],
+): void {
+  if (quiet && logLevel !== undefined && logLevel !== "warn") {
+    throw new UsageError(
+      `--quiet is --log-level warn, and ${logLevel} is given besides; leave one of them out`,
+    );
+  }
+  if (socketMode !== undefined && !addresses.some(({ scheme }) => scheme === "unix")) {
+    throw new UsageError(
+      "--socket-mode is of a Unix socket; it needs an address such as unix:/run/echo.sock",
+    );
+  }
+  for (const [i, address] of addresses.entries()) {
+    const other = addresses.slice(0, i).find((earlier) => samePlace(earlier, address));
+    if (other === undefined) continue;
+    const [a, b] = [showAddress(other), showAddress(address)];
+    throw new UsageError(
+      a === b ? `${a} is given twice; once is enough` : `${a} and ${b} are the same port; leave one out`,
+    );
+  }
+}
+
+/** Whether the system would not let us listen on both. */
+function samePlace(a: Address, b: Address): boolean {
+  if (a.scheme === "unix" || b.scheme === "unix") return showAddress(a) === showAddress(b);
+  if (a.port !== b.port || a.port === 0 || (a.scheme === "udp") !== (b.scheme === "udp")) return false;
+  const covers = ({ host = "::" }: NetAddress, other: NetAddress) =>
+    host === "::" || host === other.host || host === "0.0.0.0" && !(other.host ?? "::").includes(":");
+  return covers(a, b) || covers(b, a);
+}
 
 /** `serve --proxy-protocol --trust`; `readsBeforeTls`: whether this Deno can read a header before a handshake. */
 export function checkProxyServer(

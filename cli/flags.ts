@@ -1,7 +1,7 @@
-/** One row a flag: it feeds parsing, defaults, types, help, and the README (a test holds the two together). */
+/** One row a flag: it feeds parsing, defaults, types, help (help.ts), and the README (a test holds them together). */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { closestString } from "@std/text/closest-string";
+import { unknownFlag } from "./meant.ts";
 import { UsageError } from "./units.ts";
 
 /** One flag. Without `value` it is a switch. `initial` is the text that stands for the flag when it is not given. */
@@ -66,10 +66,10 @@ export function parse<F extends Flags>(
   words: readonly string[],
 ): { options: Options<F>; operands: string[] } {
   const rows = Object.entries(command.flags);
-  refuseUnknown(rows.map(([, flag]) => flag), words);
+  const spelled = checked(command.name, rows.map(([, flag]) => flag), words);
   const valued = rows.filter(([, flag]) => flag.value !== undefined).map(([, flag]) => flag.name);
   const toggles = rows.filter(([, flag]) => flag.value === undefined).map(([, flag]) => flag.name);
-  const found = parseArgs([...words], {
+  const found = parseArgs(spelled, {
     string: [...valued, "_"],
     boolean: toggles,
     collect: [...valued, ...toggles],
@@ -93,59 +93,47 @@ function valueOf(flag: Flag<unknown>, given: readonly (string | boolean)[]): unk
   }
 }
 
-/** parseArgs would take `--quiet=maybe`, `-q5` and `--_`; here a flag is one of the table, spelled as it is there. */
-function refuseUnknown(flags: readonly Flag<unknown>[], words: readonly string[]): void {
-  const end = words.indexOf("--");
-  for (const word of words.slice(0, end === -1 ? undefined : end)) {
-    const [, dashes, name = "", given] = /^(--?)(?!$)([^=]*)(=.*)?$/s.exec(word) ?? [];
-    if (dashes === "--") {
-      const flag = flags.find((row) => row.name === name);
-      if (flag === undefined) throw new UsageError(unknownFlag(`--${name}`, flags));
-      if (given !== undefined && flag.value === undefined) {
-        throw new UsageError(`--${name} takes no value, and ${JSON.stringify(given.slice(1))} is given`);
-      }
-    } else if (dashes === "-") {
-      // Short switches may share a dash (-qv); what follows one with a value is its value (-c3).
-      for (const letter of word.slice(1)) {
-        const flag = flags.find((row) => row.short === letter);
-        if (flag === undefined) throw new UsageError(unknownFlag(`-${letter}`, flags));
-        if (flag.value !== undefined) break;
-      }
+/**
+ * parseArgs would take `--quiet=maybe`, `-q5` and `--_`, and no negative number as a value. Here a flag is one of
+ * the table, spelled as it is there, and `-c -1` is returned as `--count=-1`.
+ */
+function checked(command: string, flags: readonly Flag<unknown>[], words: readonly string[]): string[] {
+  const spelled: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? "";
+    if (word === "--") return [...spelled, ...words.slice(i)];
+    const last = lastFlag(command, flags, word);
+    const next = words[i + 1] ?? "";
+    if (last !== undefined && /^-\.?\d/.test(next)) {
+      const switches = word.startsWith("--") ? "" : word.slice(0, -1);
+      if (switches.length > 1) spelled.push(switches);
+      spelled.push(`--${last.name}=${next}`);
+      i++;
+    } else {
+      spelled.push(word);
     }
   }
+  return spelled;
 }
 
-function unknownFlag(word: string, flags: readonly Flag<unknown>[]): string {
+/** The flag of the word whose value is the next word; undefined where none is wanted. Throws UsageError. */
+function lastFlag(command: string, flags: readonly Flag<unknown>[], word: string): Flag<unknown> | undefined {
   const names = ["help", ...flags.map((flag) => flag.name)];
-  const name = word.replace(/^-+/, "");
-  const near = word.startsWith("--")
-    ? closestString(name, names)
-    : names.find((known) => known.startsWith(name.slice(0, 1)));
-  const next = near === undefined ? "a word that begins with - goes after --" : `did you mean --${near}?`;
-  return `unknown flag ${/^[!-~]+$/.test(word) ? word : JSON.stringify(word)}; ${next}`;
-}
-
-/** The text of `echo COMMAND --help`. */
-export function help(command: Command<Flags>): string {
-  const flags = Object.values(command.flags).map((flag) => [
-    `${flag.short ? `-${flag.short}, ` : "    "}--${flag.name}${flag.value ? ` ${flag.value}` : ""}`,
-    flag.help + (flag.initial === undefined ? "" : ` (default ${flag.initial})`),
-  ]);
-  return [
-    `usage: echo ${command.usage}`,
-    "",
-    command.summary,
-    "",
-    ...columns([...flags, ["    --help", "show this text"]]),
-    "",
-    ...command.notes,
-    "",
-    "examples:",
-    ...columns(command.examples.map(([line, meaning]) => [line, meaning])),
-  ].join("\n");
-}
-
-function columns(rows: string[][]): string[] {
-  const width = Math.max(...rows.map(([left = ""]) => left.length));
-  return rows.map(([left = "", right = ""]) => `  ${left.padEnd(width)}  ${right}`);
+  const [, dashes, name = "", given] = /^(--?)(?!$)([^=]*)(=.*)?$/s.exec(word) ?? [];
+  if (dashes === "--") {
+    const flag = flags.find((row) => row.name === name);
+    if (flag === undefined) throw new UsageError(unknownFlag(command, `--${name}`, names));
+    if (given !== undefined && flag.value === undefined) {
+      throw new UsageError(`--${name} takes no value, and ${JSON.stringify(given.slice(1))} is given`);
+    }
+    return flag.value !== undefined && given === undefined ? flag : undefined;
+  }
+  if (dashes === undefined) return undefined;
+  // Short switches may share a dash (-qv); what follows one with a value is its value (-c3).
+  for (const [i, letter] of [...word.slice(1)].entries()) {
+    const flag = flags.find((row) => row.short === letter);
+    if (flag === undefined) throw new UsageError(unknownFlag(command, `-${letter}`, names));
+    if (flag.value !== undefined) return i === word.length - 2 ? flag : undefined;
+  }
+  return undefined;
 }

@@ -6,7 +6,17 @@ export class UsageError extends Error {}
 type Units = readonly (readonly [suffix: string, factor: number])[];
 
 const DURATIONS: Units = [["h", 3_600_000], ["m", 60_000], ["s", 1000], ["ms", 1]];
-const SIZES: Units = [["G", 1024 ** 3], ["M", 1024 ** 2], ["k", 1024]];
+const SIZES: Units = [
+  ["G", 1024 ** 3],
+  ["M", 1024 ** 2],
+  ["k", 1024],
+  ["GiB", 1024 ** 3],
+  ["MiB", 1024 ** 2],
+  ["KiB", 1024],
+  ["GB", 1e9],
+  ["MB", 1e6],
+  ["kB", 1e3],
+];
 /** As sizes are printed; powers of 1024 would be KiB and MiB. */
 const PRINTED_SIZES: Units = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]];
 const COUNTS: Units = [["M", 1_000_000], ["k", 1000]];
@@ -14,28 +24,42 @@ const COUNTS: Units = [["M", 1_000_000], ["k", 1000]];
 /** What a datagram holds at most: 65,535 bytes of an IPv4 packet, less the headers of IP (20) and UDP (8). */
 export const LARGEST_DATAGRAM = 65_507;
 
-/** The longest wait that a timer takes: 2^31 - 1 ms; a longer one would fire at once. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** The longest wait that a timer takes: 2^31 - 1 ms (24 days); a longer one would fire at once. */
+export const LONGEST_MS = 2 ** 31 - 1;
 
-/** `250ms`, `5s`, `2m`, `1h`; a bare number is seconds. Returns milliseconds, above 0. */
+/** `250ms`, `5s`, `2m`, `1h30m`; a bare number is seconds. Returns milliseconds, above 0. */
 export function duration(text: string): number {
-  const ms = scaled(text, DURATIONS, 1000);
-  if (ms === undefined || ms <= 0 || ms > LONGEST_MS) {
-    throw new UsageError(`${JSON.stringify(text)} is not a duration; try 250ms, 5s, 2m or 1h (at most 596h)`);
+  const ms = milliseconds(text);
+  if (ms === undefined || !(ms > 0 && ms <= LONGEST_MS)) {
+    throw new UsageError(
+      `${JSON.stringify(text)} is not a duration; try 250ms, 5s, 2m or 1h30m (at most 596h)`,
+    );
   }
   return ms;
 }
 
 /** The same, or 0 for none. */
-export function durationOrNone(text: string): number {
-  return scaled(text, DURATIONS, 1000) === 0 ? 0 : duration(text);
+export const durationOrNone = orOff(duration, 0);
+
+/** What `parse` reads, and besides it `0` and `off`, which give `none`. */
+export function orOff(parse: (text: string) => number, none: number): (text: string) => number {
+  return (text) => {
+    if (/^(off|0(ms|s|m|h)?)$/.test(text)) return none;
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof UsageError ? new UsageError(`${error.message}, or off`) : error;
+    }
+  };
 }
 
-/** `64`, `64k`, `1M` (k = 1024). Returns bytes. */
+/** `64`, `64k`, `1MiB`: powers of 1024; `64kB`, `1MB`: of 1000. Returns bytes. */
 export function size(text: string): number {
   const bytes = scaled(text, SIZES, 1);
   if (bytes === undefined || !Number.isSafeInteger(bytes)) {
-    throw new UsageError(`${JSON.stringify(text)} is not a size; try 64, 64k or 1M (k = 1024)`);
+    throw new UsageError(
+      `${JSON.stringify(text)} is not a size; try 64, 64k or 1MiB (powers of 1024), 64kB or 1MB (of 1000)`,
+    );
   }
   return bytes;
 }
@@ -91,6 +115,20 @@ export function showSize(bytes: number): string {
 /** To so many digits after the point: milliseconds to 3, which are the microseconds that a clock can be trusted with. */
 export function rounded(value: number, digits = 3): number {
   return Number(value.toFixed(digits));
+}
+
+/** The parts of a duration, from the greatest unit to the least, each at most once. */
+const DURATION = new RegExp(`^${DURATIONS.map(([unit]) => `(?:\\d+(?:\\.\\d+)?${unit})?`).join("")}$`);
+
+function milliseconds(text: string): number | undefined {
+  if (text === "" || !DURATION.test(text)) return scaled(text, DURATIONS, 1000);
+  const parts = text.match(/[\d.]+[a-z]+/g) ?? [];
+  return parts.reduce((sum, part) => sum + (scaled(part, DURATIONS, 1000) ?? NaN), 0);
+}
+
+/** `1 client`, `2 clients`. */
+export function counted(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
 }
 
 function scaled(text: string, units: Units, bare: number): number | undefined {

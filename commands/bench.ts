@@ -10,18 +10,23 @@ import {
   ADDRESS,
   dialFlags,
   dialOptions,
+  DURATION,
   EXIT_CODES,
   giveUp,
   jsonFlag,
   messageSize,
   parseOrHelp,
   SCHEMES,
+  seed,
+  SIZE,
   target,
+  timeout,
+  workers,
 } from "./shared.ts";
 
 const flags = {
   connections: lettered("c", option("connections", "N", count, "1", "open at once")),
-  size: lettered("s", option("size", "SIZE", size, "64", "bytes a message; SIZE may end in k or M")),
+  size: lettered("s", option("size", "SIZE", size, "64", "bytes a message")),
   duration: lettered(
     "d",
     optional("duration", "D", duration, "of the measurement (default 10s, without -n)"),
@@ -44,9 +49,15 @@ const flags = {
     durationOrNone,
     "not measured; 0: none (default 1s, a tenth of a short -d, none with -n)",
   ),
-  workers: option("workers", "N", count, "1", "threads, each with its share of the connections and the rate"),
-  timeout: option("timeout", "D", duration, "5s", "for connecting, and for each reply"),
-  seed: option("seed", "N", count, "1", "of the random bytes that are sent"),
+  workers: option(
+    "workers",
+    "N",
+    workers,
+    "1",
+    "threads, each with its share of the connections and the rate; auto: one a core",
+  ),
+  timeout: option("timeout", "D", timeout, "5s", "for connecting, and for each reply, or off"),
+  seed: option("seed", "N", seed, "1", "of the random bytes that are sent"),
   json: jsonFlag,
   hdr: optional("hdr", "FILE", String, "write the latencies as a standard HDR histogram log (.hlog)"),
   report: optional("report", "FILE", String, "write the report as one HTML page"),
@@ -62,8 +73,11 @@ export const command: Command<typeof flags> = {
   notes: [
     ADDRESS,
     `${SCHEMES} The default host is 127.0.0.1.`,
-    "Without --rate a slow reply holds up the next message, and the latency is that of a willing client: use",
-    "--rate to learn what users see. D is a duration: 250ms, 5s, 2m, 1h; a bare number is seconds.",
+    DURATION,
+    SIZE,
+    "N may end in k or M (of 1000).",
+    "Without --rate a slow reply holds up the next message, and the latency is that of a willing client: use " +
+    "--rate to learn what users see.",
     EXIT_CODES,
     "Signals: INT, TERM, HUP and QUIT end it with its report, a second one at once, with 130.",
   ],
@@ -82,7 +96,7 @@ const WARMUP_SHARE = 0.1;
 
 /** Whether all came back right. */
 export async function run(words: string[]): Promise<boolean> {
-  const { options, operands } = parseOrHelp(command, words);
+  const { options, operands } = await parseOrHelp(command, words);
   const address = target(operands);
   const shape = shapeOf(options, address.scheme);
   const dial = await dialOptions(options, address);
@@ -93,7 +107,10 @@ export async function run(words: string[]): Promise<boolean> {
 
 /** Throws UsageError where flags contradict each other. */
 function shapeOf(options: Options<typeof flags>, scheme: Scheme): BenchShape {
-  const { rate, pipeline, messages, connectRate, workers, connections } = options;
+  const { rate, pipeline, messages, connectRate, connections } = options;
+  const workers = options.workers === "auto"
+    ? Math.min(navigator.hardwareConcurrency, connections)
+    : options.workers;
   if (rate !== undefined && pipeline !== undefined) {
     throw new UsageError("--rate sends by the clock, and --pipeline as replies come back: give one of them");
   }
@@ -102,12 +119,13 @@ function shapeOf(options: Options<typeof flags>, scheme: Scheme): BenchShape {
   }
   if (connectRate && scheme === "udp") throw new UsageError("--connect-rate: udp has no connections");
   if (workers > connections) {
-    throw new UsageError(`--workers ${workers} need at least as many connections: try -c ${workers}`);
+    throw new UsageError(`--workers ${workers} needs at least as many connections: try -c ${workers}`);
   }
   const duration = options.duration ?? (messages === undefined ? DEFAULT_DURATION_MS : undefined);
   const warmup = messages !== undefined ? 0 : Math.min(DEFAULT_WARMUP_MS, (duration ?? 0) * WARMUP_SHARE);
   return {
     ...options,
+    workers,
     duration,
     size: messageSize(options.size, scheme),
     pace: rate === undefined

@@ -1,13 +1,24 @@
 /** `echo connect`: its flags, and from them the conversation. */
 
-import { DEFAULT_PORT, parseAddress } from "../cli/address.ts";
+import { DEFAULT_PORT, isPort, namesPort, parseAddress } from "../cli/address.ts";
 import { checkDatagrams } from "../cli/checks.ts";
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { duration, LARGEST_DATAGRAM, size, UsageError } from "../cli/units.ts";
-import { connect } from "../client.ts";
+import { durationOrNone, LARGEST_DATAGRAM, size, UsageError } from "../cli/units.ts";
+import { connect, note } from "../client.ts";
 import { USUAL_DATAGRAM } from "../net/datagram_client.ts";
-import { ADDRESS, dialFlags, dialOptions, EXIT_CODES, giveUp, parseOrHelp, SCHEMES } from "./shared.ts";
+import {
+  ADDRESS,
+  dialFlags,
+  dialOptions,
+  DURATION,
+  EXIT_CODES,
+  giveUp,
+  parseOrHelp,
+  SCHEMES,
+  SIZE,
+  timeout,
+} from "./shared.ts";
 
 const UDP_CLIENT =
   "udp: a line or MESSAGE is a datagram; in a pipe, each read of at most --size bytes is one.";
@@ -21,16 +32,16 @@ function datagramSize(text: string): number {
 }
 
 const flags = {
-  timeout: option("timeout", "D", duration, "5s", "for connecting, and for each wait for a reply"),
+  timeout: option("timeout", "D", timeout, "5s", "for connecting, and for each wait for a reply, or off"),
   retry: optional(
     "retry",
     "D",
-    duration,
+    durationOrNone,
     "go on trying to connect for so long (default: one try); not for udp",
   ),
   size: optional(
     "size",
-    "BYTES",
+    "SIZE",
     datagramSize,
     "in a pipe: the most that a datagram holds (default 1200); udp",
   ),
@@ -48,7 +59,9 @@ export const command: Command<typeof flags> = {
     ADDRESS,
     `${SCHEMES} The default host is 127.0.0.1.`,
     UDP_CLIENT,
-    "A MESSAGE that begins with - goes after --.",
+    'A MESSAGE that begins with - goes after --. At the prompt "exit" leaves, and \\exit sends the word.',
+    DURATION,
+    SIZE,
     EXIT_CODES,
     "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130.",
   ],
@@ -63,10 +76,17 @@ export const command: Command<typeof flags> = {
 };
 
 export async function run(words: string[]): Promise<void> {
-  const { options, operands } = parseOrHelp(command, words);
+  const { options, operands } = await parseOrHelp(command, words);
   const [text, ...message] = operands;
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
   const { timeout, retry, quiet } = options;
+  const [first = ""] = message;
+  if (
+    !quiet && text !== undefined && address.scheme !== "unix" && isPort(first) && !namesPort(text, address)
+  ) {
+    const port = `for that port: ${text}:${first}`;
+    note(`note: ${JSON.stringify(first)} is the message, and the port is ${address.port}; ${port}\n`);
+  }
   checkDatagrams(options, address, message.join(" "));
   const dial = await dialOptions(options, address);
   if (address.scheme !== "unix") giveUp("read", "write");

@@ -3,28 +3,38 @@
 import config from "../deno.json" with { type: "json" };
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, duration, size } from "../cli/units.ts";
+import { count, durationOrNone, size } from "../cli/units.ts";
 import { ping } from "../ping.ts";
 import {
   ADDRESS,
   dialFlags,
   dialOptions,
+  DURATION,
   giveUp,
   jsonFlag,
   messageSize,
   parseOrHelp,
   SCHEMES,
+  seed,
+  SIZE,
   target,
+  timeout,
 } from "./shared.ts";
 
 const flags = {
   count: lettered("c", optional("count", "N", count, "stop after so many messages (default: at Ctrl-C)")),
-  interval: lettered("i", option("interval", "D", duration, "1s", "from one message to the next")),
-  size: lettered("s", option("size", "SIZE", size, "64", "bytes a message; SIZE may end in k or M")),
-  timeout: lettered("W", option("timeout", "D", duration, "5s", "for connecting, and for each reply")),
-  deadline: lettered("w", optional("deadline", "D", duration, "stop after so long, whatever came back")),
+  interval: lettered(
+    "i",
+    option("interval", "D", durationOrNone, "1s", "from one message to the next; 0: at each reply"),
+  ),
+  size: lettered("s", option("size", "SIZE", size, "64", "bytes a message")),
+  timeout: lettered("W", option("timeout", "D", timeout, "5s", "for connecting, and for each reply, or off")),
+  deadline: lettered(
+    "w",
+    optional("deadline", "D", durationOrNone, "stop after so long, whatever came back"),
+  ),
   reconnect: lettered("r", toggle("reconnect", "a new connection for each message, with its own times")),
-  seed: option("seed", "N", count, "1", "of the random bytes that are sent"),
+  seed: option("seed", "N", seed, "1", "of the random bytes that are sent"),
   json: jsonFlag,
   ...dialFlags,
 } satisfies Flags;
@@ -37,8 +47,9 @@ export const command: Command<typeof flags> = {
   notes: [
     ADDRESS,
     `${SCHEMES} The default host is 127.0.0.1.`,
-    "D is a duration: 250ms, 5s, 2m, 1h; a bare number is seconds.",
-    "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong, or a --deadline came before",
+    DURATION,
+    SIZE,
+    "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong, or a --deadline came before " +
     "the --count; 2 the command line was wrong.",
     "Signals: INT, TERM, HUP and QUIT end it with its summary, a second one at once, with 130.",
   ],
@@ -51,10 +62,11 @@ export const command: Command<typeof flags> = {
 
 /** Whether all came back right. */
 export async function run(words: string[]): Promise<boolean> {
-  const { options, operands } = parseOrHelp(command, words);
+  const { options, operands } = await parseOrHelp(command, words);
   const address = target(operands);
   messageSize(options.size, address.scheme);
   const dial = await dialOptions(options, address);
   if (address.scheme !== "unix") giveUp("read", "write");
-  return await ping({ ...options, version: config.version, address, dial }, listenToSignals().stop);
+  const deadline = options.deadline || undefined;
+  return await ping({ ...options, deadline, version: config.version, address, dial }, listenToSignals().stop);
 }

@@ -1,40 +1,43 @@
 /** `echo serve`: its flags, and from them the server. */
 
 import { DEFAULT_PORT, parseAddress } from "../cli/address.ts";
-import { checkProxyServer, checkTls } from "../cli/checks.ts";
+import { checkProxyServer, checkServer, checkTls } from "../cli/checks.ts";
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { networks } from "../cli/ip.ts";
 import { closeLog, LEVELS, LineWriter, type Log, openLog } from "../cli/log.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, duration, mode, oneOf, UsageError } from "../cli/units.ts";
+import { count, duration, durationOrNone, mode, oneOf, orOff, UsageError } from "../cli/units.ts";
 import { reason } from "../net/errors.ts";
 import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls.ts";
 import { Totals } from "../net/totals.ts";
 import { Server, type Service } from "../server.ts";
 import { Crew } from "../workers.ts";
-import { ADDRESS, giveUp, parseOrHelp, SCHEMES } from "./shared.ts";
+import { ADDRESS, DURATION, giveUp, parseOrHelp, SCHEMES, workers } from "./shared.ts";
 
 const UDP_SERVER =
   "udp: no answer goes to a port below 1024 or one of our own: two echo services would never end.";
 
-function workers(text: string): number {
-  return text === "auto" ? navigator.hardwareConcurrency : count(text);
-}
-
 const flags = {
-  maxClients: option("max-clients", "N", count, "10k", "clients served at once; a surplus one is closed"),
-  idleTimeout: optional(
+  maxClients: option(
+    "max-clients",
+    "N",
+    orOff(count, Infinity),
+    "10k",
+    "clients served at once, or off; a surplus one is closed",
+  ),
+  idleTimeout: option(
     "idle-timeout",
     "D",
-    duration,
-    "close a client that is silent for so long (default off)",
+    orOff(duration, Infinity),
+    "off",
+    "close a client that is silent for so long",
   ),
   writeTimeout: option(
     "write-timeout",
     "D",
-    duration,
+    orOff(duration, Infinity),
     "60s",
-    "cut off a client that sends and does not read",
+    "cut off a client that sends and does not read, or off",
   ),
   socketMode: optional(
     "socket-mode",
@@ -55,11 +58,19 @@ const flags = {
     "each connection begins with a PROXY header, v1 or v2; needs --trust",
   ),
   trust: optional("trust", "CIDRS", networks, "the proxies whose headers are believed: 10.0.0.0/8,192.0.2.7"),
-  drain: option("drain", "D", duration, "5s", "how long clients may take to finish at the stop"),
+  drain: option("drain", "D", durationOrNone, "5s", "how long clients may take to finish at the stop, or 0"),
   workers: option("workers", "N", workers, "1", "threads that accept on the same ports; auto: one a core"),
-  logLevel: option("log-level", "L", oneOf(...LEVELS), "info", `${LEVELS.join(", ")}; messages are info`),
+  logLevel: optional(
+    "log-level",
+    "L",
+    oneOf(...LEVELS),
+    `${LEVELS.join(", ")}; messages are info (default info)`,
+  ),
   logFormat: option("log-format", "F", oneOf("text", "json"), "text", "text, or json: one object a line"),
-  quiet: lettered("q", toggle("quiet", "as --log-level warn: for load")),
+  quiet: lettered(
+    "q",
+    toggle("quiet", "as --log-level warn: for load; where it listens is said all the same"),
+  ),
 } satisfies Flags;
 
 export const command: Command<typeof flags> = {
@@ -71,9 +82,10 @@ export const command: Command<typeof flags> = {
     ADDRESS,
     SCHEMES,
     UDP_SERVER,
-    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2 logs the present state,",
+    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2 logs the present state, " +
     "and reads the files of --cert, --key and --client-ca again.",
-    "D is a duration: 250ms, 5s, 2m, 1h; a bare number is seconds. N may end in k or M.",
+    DURATION,
+    "N may end in k or M.",
   ],
   examples: [
     ["echo serve", "port 8890, every interface"],
@@ -87,9 +99,10 @@ export const command: Command<typeof flags> = {
 const FLUSH_MS = 500;
 
 export async function run(words: string[]): Promise<void> {
-  const { options, operands } = parseOrHelp(command, words);
+  const { options, operands } = await parseOrHelp(command, words);
   const addresses = operands.map(parseAddress);
   if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
+  checkServer(options, addresses);
   checkProxyServer(options, addresses, HAS_NODE_TLS);
   const { cert, key, clientCa } = options;
   checkTls({ cert, key, "client-ca": clientCa }, addresses, HAS_NODE_TLS ? [] : ["client-ca"]);
@@ -98,15 +111,16 @@ export async function run(words: string[]): Promise<void> {
   const tls = readTls?.();
   if (addresses.every(({ scheme }) => scheme !== "unix")) giveUp("write");
   const stderr = new LineWriter(Deno.stderr);
-  const level = options.quiet ? "warn" : options.logLevel;
+  const level = options.logLevel ?? (options.quiet ? "warn" : "info");
   const log = await openLog(level, options.logFormat, stderr);
   const listen = { shared: false, socketMode: options.socketMode, tls };
-  const totals = new Totals(Totals.memory(options.workers));
+  const threads = options.workers === "auto" ? navigator.hardwareConcurrency : options.workers;
+  const totals = new Totals(Totals.memory(threads));
   const settings = { ...options, addresses, listen };
   const logging = { level, format: options.logFormat };
-  const service = options.workers === 1
+  const service = threads === 1
     ? new Server(settings, log, totals)
-    : new Crew(settings, options.workers, totals, log, stderr, logging);
+    : new Crew(settings, threads, totals, log, stderr, logging);
   const { stop } = listenToSignals();
   Deno.addSignalListener("SIGUSR2", async () => {
     if (readTls !== undefined) reload(readTls, service, log);

@@ -1,17 +1,46 @@
 /** What several commands have in common: words of their help, and the flags of a TLS client. */
 
-import { type Address, DEFAULT_PORT, parseAddress, type Scheme } from "../cli/address.ts";
+import { type Address, DEFAULT_PORT, isPort, parseAddress, type Scheme } from "../cli/address.ts";
 import { checkProxyClient, checkTls } from "../cli/checks.ts";
-import { type Command, type Flags, help, optional, type Options, parse, toggle } from "../cli/flags.ts";
-import { LARGEST_DATAGRAM, oneOf, UsageError } from "../cli/units.ts";
+import { type Command, type Flags, optional, type Options, parse, toggle } from "../cli/flags.ts";
+import { help } from "../cli/help.ts";
+import { print, reportWidth } from "../cli/output.ts";
+import { count, duration, LARGEST_DATAGRAM, LONGEST_MS, oneOf, orOff, UsageError } from "../cli/units.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { HAS_NODE_TLS, readClientTls } from "../net/tls.ts";
 
 export const ADDRESS =
   "ADDRESS is [SCHEME://]host[:port], :port, a port, [v6]:port, or unix:/path; the default port is 8890.";
 export const SCHEMES = "SCHEME is tcp (the default), tls or udp.";
+export const DURATION = "D is a duration: 250ms, 5s, 2m, 1h30m; a bare number is seconds.";
+export const SIZE = "SIZE is 64, 64k, 1M or 1MiB, in powers of 1024; 64kB and 1MB are of 1000.";
 export const EXIT_CODES =
   "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
+
+/** How long to wait for an answer: 0 and off are the longest wait that there is. */
+export const timeout = orOff(duration, LONGEST_MS);
+
+/** `auto` is as many as the machine has processors. */
+export function workers(text: string): number | "auto" {
+  if (text === "auto") return text;
+  const n = count(text);
+  const most = Math.max(MOST_WORKERS, MOST_WORKERS_A_CORE * navigator.hardwareConcurrency);
+  if (n > most) {
+    throw new UsageError(
+      `${text} threads are too many; at most ${most} are run here, and auto is one a core`,
+    );
+  }
+  return n;
+}
+
+/** A worker takes some 10 MB; more of them than a few a core do nothing better. */
+const MOST_WORKERS = 64;
+const MOST_WORKERS_A_CORE = 4;
+
+/** `0`, `10`, `10k`. */
+export function seed(text: string): number {
+  return text === "0" ? 0 : count(text);
+}
 
 /** What a client trusts and shows over TLS. */
 const tlsFlags = {
@@ -68,7 +97,8 @@ export async function dialOptions(
 export function target(operands: readonly string[]): Address {
   const [text, surplus] = operands;
   if (surplus !== undefined) {
-    throw new UsageError(`one address is enough, and ${JSON.stringify(surplus)} is one more`);
+    const hint = isPort(surplus) ? `; the port is part of the address: ${text}:${surplus}` : "";
+    throw new UsageError(`one address is enough, and ${JSON.stringify(surplus)} is one more${hint}`);
   }
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
   return address.scheme === "unix" ? address : { host: "127.0.0.1", ...address };
@@ -88,14 +118,15 @@ export function giveUp(...names: ("read" | "write")[]): void {
   for (const name of names) Deno.permissions.revokeSync({ name });
 }
 
-/** Reads the words of a command, or prints its help and exits. */
-export function parseOrHelp<F extends Flags>(
+/** Reads the words of a command, or prints its help and exits. Throws UsageError; Failure when nothing can be printed. */
+export async function parseOrHelp<F extends Flags>(
   command: Command<F>,
   words: string[],
-): { options: Options<F>; operands: string[] } {
+): Promise<{ options: Options<F>; operands: string[] }> {
   const end = words.indexOf("--");
-  if (words.slice(0, end === -1 ? undefined : end).includes("--help")) {
-    console.log(help(command));
+  const before = words.slice(0, end === -1 ? undefined : end);
+  if (before.includes("--help") || before.includes("-h")) {
+    await print(`${help(command, reportWidth())}\n`);
     Deno.exit(0);
   }
   return parse(command, words);

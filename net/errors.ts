@@ -56,6 +56,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENFILE: "the system is out of file descriptors",
   ENOMEM: "the system is out of memory",
   ENOBUFS: "the system is out of memory for sockets",
+  ENOSPC: "the disk is full",
 };
 
 /** Deno's own names for errors that carry no `code`. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type Address, parseAddress, showAddress, showPeer } from "../cli/address.ts";
+import { type Address, namesPort, parseAddress, showAddress, showPeer } from "../cli/address.ts";
 import { UsageError } from "../cli/units.ts";
 
 Deno.test("every form of an address is read", () => {
@@ -25,6 +25,9 @@ Deno.test("every form of an address is read", () => {
     ["tcp://:7", { port: 7 }],
     ["tcp://7", { port: 7 }],
     ["tcp://[::1]:7", { host: "::1", port: 7 }],
+    ["TCP://localhost:7", { host: "localhost", port: 7 }],
+    ["tcp://localhost:7/", { host: "localhost", port: 7 }],
+    ["tcp://localhost/", { host: "localhost", port: 8890 }],
   ];
   for (const [text, expected] of table) {
     assertEquals(parseAddress(text), { scheme: "tcp", ...expected }, text);
@@ -106,8 +109,30 @@ Deno.test("each scheme has its form, and an unknown one is refused", () => {
   assertEquals(parseAddress("unix:socket"), { scheme: "unix", path: "socket" });
   refused("unix:", "a Unix socket is written unix:/path");
   refused(`unix:/${"x".repeat(107)}`, "its path has 108 bytes; a Unix socket takes 107");
-  for (const scheme of ["http", "TCP", "tcp4", "x"]) {
+  assertEquals(parseAddress("UNIX:/tmp/socket"), { scheme: "unix", path: "/tmp/socket" });
+  for (const scheme of ["http", "tcp4", "x"]) {
     refused(`${scheme}://localhost:7`, `unknown scheme "${scheme}"`);
+  }
+});
+
+Deno.test("what a person types from the habit of another program is answered with what would be right", () => {
+  for (const text of ["127.1", "127.1:7", "1.2.3", "256.0.0.1", "01.2.3.4", "0:7"]) {
+    refused(text, "an IPv4 address has four numbers from 0 to 255, such as 127.0.0.1");
+  }
+  refused("tcp://localhost:7/echo", 'what follows the port, "/echo", is no part of an address');
+  refused("tcp:127.0.0.1:7", "a scheme is written with slashes: tcp://127.0.0.1:7");
+  refused("UDP:127.0.0.1:7", "a scheme is written with slashes: udp://127.0.0.1:7");
+  refused("localhost:7/", 'port "7/" is not a number');
+});
+
+Deno.test("whether an address names its port is known where the port is the usual one too", () => {
+  const rows: [text: string, named: boolean][] = [["localhost", false], ["localhost:8890", true], [
+    "[::1]",
+    false,
+  ]];
+  for (const [text, named] of [...rows, ["8890", true] as const, ["10.0.0.7:7", true] as const]) {
+    const address = parseAddress(text);
+    assertEquals(address.scheme !== "unix" && namesPort(text, address), named, text);
   }
 });
 

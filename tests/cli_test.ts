@@ -6,9 +6,10 @@ import { command as benchCommand } from "../commands/bench.ts";
 import { command as pingCommand } from "../commands/ping.ts";
 import { command as connectCommand } from "../commands/connect.ts";
 import { command as serveCommand } from "../commands/serve.ts";
-import { type Command, type Flags, help, lettered, option, parse, toggle } from "../cli/flags.ts";
+import { type Command, type Flags, lettered, option, parse, toggle } from "../cli/flags.ts";
+import { help } from "../cli/help.ts";
 import { count, duration, UsageError } from "../cli/units.ts";
-import { run, type RunResult } from "./helpers.ts";
+import { peer, readUpTo, roundTrip, run, type RunResult, ServerProcess, writeAll } from "./helpers.ts";
 
 const tables: Command<Flags>[] = [serveCommand, connectCommand, pingCommand, benchCommand];
 const decoder = new TextDecoder();
@@ -37,7 +38,39 @@ const WRONG: [words: string[], why: string][] = [
     'bad address "0:80": "0" is neither an IP address nor a host name',
   ],
   [["connect", "127.1"], 'bad address "127.1": "127.1" is neither an IP address nor a host name'],
-  [["connect", "-1"], "unknown flag -1; a word that begins with - goes after --"],
+  [["connect", "-1"], "unknown flag -1; see echo connect --help; a word that begins with - goes after --"],
+  [["ping", "-c", "-1"], '--count: "-1" is not a count; try 10, 10k or 1M'],
+  [["bench", "--size", "-5"], '--size: "-5" is not a size; try 64, 64k or 1MiB'],
+  [["ping", "127.0.0.1", "9910"], "the port is part of the address: 127.0.0.1:9910"],
+  [["bench", "a", "b"], 'one address is enough, and "b" is one more'],
+  [["serve", "--port", "7"], "unknown flag --port; the port is part of the address: 10.0.0.7:8890"],
+  [["serve", "-p", "7"], "unknown flag -p; the port is part of the address: 10.0.0.7:8890"],
+  [["connect", "--host", "a"], "unknown flag --host; the address is given without a flag: 10.0.0.7:8890"],
+  [["connect", "--tls", "a"], "unknown flag --tls; the scheme is part of the address: tcp://, tls://"],
+  [["connect", "-u", "a"], "unknown flag -u; the scheme is part of the address: tcp://, tls://"],
+  [["connect", "-k", "a"], "unknown flag -k; did you mean --insecure?"],
+  [["bench", "-P", "8"], "unknown flag -P; did you mean --connections?"],
+  [["serve", "-P", "8"], "unknown flag -P; see echo serve --help"],
+  [["serve", "--quiet", "--log-level", "debug"], "--quiet is --log-level warn, and debug is given besides"],
+  [
+    ["serve", "--socket-mode", "0660", ":0"],
+    "--socket-mode is of a Unix socket; it needs an address such as unix:",
+  ],
+  [["serve", ":9922", ":9922"], "tcp://:9922 is given twice; once is enough"],
+  [["serve", ":9922", "tls://127.0.0.1:9922"], "tcp://:9922 and tls://127.0.0.1:9922 are the same port"],
+  [["serve", "--workers", "1000"], "--workers: 1000 threads are too many; at most 64 are run here"],
+  [
+    ["bench", "-c", "2000", "--workers", "1000"],
+    "--workers: 1000 threads are too many; at most 64 are run here",
+  ],
+  [
+    ["bench", "--timeout", "-1"],
+    '--timeout: "-1" is not a duration; try 250ms, 5s, 2m or 1h30m (at most 596h), or off',
+  ],
+  [["serv"], 'unknown command "serv"; did you mean serve?'],
+  [["bnech"], 'unknown command "bnech"; did you mean bench?'],
+  [["help", "pnig"], 'unknown command "pnig"; did you mean ping?'],
+  [["hello"], 'unknown command "hello"; there are serve, connect, ping, bench (see echo help)'],
   [["connect", "--", "-1"], 'bad address "-1": port "-1" is not a number'],
   [["connect", "a\nb"], 'bad address "a\\nb": "a\\nb" is neither'],
   [["serve", "127.0.0.1:0", "unix:"], "a Unix socket is written unix:/path"],
@@ -45,7 +78,7 @@ const WRONG: [words: string[], why: string][] = [
   [["connect", "--ca", "FILE", ":7", "hello"], "--ca"],
   [["serve", "127.0.0.1:0", "http://x"], 'unknown scheme "http"; known are tcp, udp, tls, unix'],
   [["serve", "127.0.0.1:0", "0x1F90"], 'port "0x1F90" is not a number'],
-  [["serve", "--prot", "8890"], "unknown flag --prot; did you mean --"],
+  [["serve", "--wokers", "2"], "unknown flag --wokers; did you mean --workers?"],
   [["serve", "--max-client=5"], "unknown flag --max-client; did you mean --max-clients?"],
   [["serve", "--drain"], "--drain needs a value: --drain D"],
   [["serve", "--drain", "--quiet"], "--drain needs a value: --drain D"],
@@ -54,8 +87,7 @@ const WRONG: [words: string[], why: string][] = [
   [["serve", "--log-level", "loud"], '--log-level: "loud" is none of debug, info, warn, error'],
   [["serve", "-q", "--quiet"], "--quiet is given 2 times; once is enough"],
   [["connect", "--timeout", "5s", "--timeout", "5s"], "--timeout is given 2 times; once is enough"],
-  [["connect", "-h"], "unknown flag -h; did you mean --help?"],
-  [["conect"], 'unknown command "conect"; there are serve, connect'],
+  [["conect"], 'unknown command "conect"; did you mean connect?'],
 ];
 
 Deno.test("a wrong command line is one line on stderr that says what is wrong, and exit 2", async () => {
@@ -72,7 +104,7 @@ Deno.test("a wrong word is refused before anything is opened, wherever it stands
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   const results = await runAll([
-    ["connect", `:${port}`, "hello", "--timeout", "0"],
+    ["connect", `:${port}`, "hello", "--timeout", "-1"],
     ["connect", "--retry=", `:${port}`, "hello"],
     // The port is taken: without the wrong word it would be an exit 1.
     ["serve", `127.0.0.1:${port}`, ":99999"],
@@ -144,26 +176,108 @@ Deno.test("every flag table is sane: unique names and shorts, help for each, def
   }
 });
 
-Deno.test("every --help names all flags with their defaults, has examples that parse, and fits 110 columns", () => {
+Deno.test("every --help names all flags with their defaults, and has examples that parse", () => {
   for (const command of tables) {
     const text = help(command);
     assertStringIncludes(text, `usage: echo ${command.usage}\n`);
+    const words = text.replaceAll(/\s+/g, " ");
     for (const { name, value, initial, help } of Object.values(command.flags)) {
-      assertStringIncludes(text, `--${name}${value === undefined ? "" : ` ${value}`} `);
-      assertStringIncludes(text, initial === undefined ? help : `${help} (default ${initial})`);
+      assertStringIncludes(words, `--${name}${value === undefined ? "" : ` ${value}`} `);
+      assertStringIncludes(words, initial === undefined ? help : `${help} (default ${initial})`);
     }
-    for (const line of text.split("\n")) assert(line.length <= 110, `${line.length} columns: ${line}`);
     assert(command.examples.length >= 2);
     for (const [line, meaning] of command.examples) {
       assertStringIncludes(text, line);
       assertMatch(meaning, /\w/);
-      const [program, name, ...words] = line.replace(/ <.*$/, "").replace("SHA256", "ab".repeat(32)).split(
-        " ",
-      );
+      const [program, name, ...words] = line.replace(/ [<|>] .*$/, "").replace("SHA256", "ab".repeat(32))
+        .split(
+          " ",
+        );
       assertEquals([program, name], ["echo", command.name]);
       parse(command, words);
     }
   }
+});
+
+Deno.test("a help text has lines of 80 columns at most, and of 40 where the terminal has no more", () => {
+  for (const command of tables) {
+    for (const width of [80, 40]) {
+      // A word, a flag or an example is never cut in two.
+      const whole = [...command.examples.map(([line]) => line), ...command.usage.split(" ")];
+      const longest = Math.max(width, ...(width === 80 ? [] : whole.map((word) => word.length + 2)));
+      for (const line of help(command, width).split("\n")) {
+        assert(line.length <= longest, `${line.length} columns: ${line}`);
+      }
+    }
+  }
+});
+
+Deno.test("help is printed by every word that people try", async () => {
+  const rows: [words: string[], text: string][] = [
+    [["-h"], "echo: do bytes get there"],
+    [["help"], "echo: do bytes get there"],
+    [["help", "ping"], help(pingCommand)],
+    [["ping", "-h"], help(pingCommand)],
+    [["serve", ":7", "-h"], help(serveCommand)],
+    [["-V"], `echo ${config.version}\n`],
+  ];
+  const results = await runAll(rows.map(([words]) => words));
+  for (const [i, [words, text]] of rows.entries()) {
+    const { code, stdout, stderr } = results[i]!;
+    assertStringIncludes(decoder.decode(stdout), text, words.join(" "));
+    assertEquals([code, stderr], [0, ""], words.join(" "));
+  }
+});
+
+Deno.test("a help text that cannot be written is one line that says why, and exit 1", async () => {
+  for (const words of [["--help"], ["serve", "--help"], ["--version"]]) {
+    const { code, stderr } = await run(words, { under: ["sh", "-c", 'exec "$@" > /dev/full', "sh"] });
+    assertEquals([code, stderr], [1, "echo: cannot write to stdout: the disk is full\n"], words.join(" "));
+  }
+});
+
+Deno.test("0 and off: no timeout, no deadline, no pause, and a seed like any other", async () => {
+  await using server = await ServerProcess.start([
+    "--idle-timeout",
+    "0",
+    "--write-timeout",
+    "off",
+    "--drain",
+    "0",
+  ]);
+  const where = `127.0.0.1:${server.port}`;
+  using slow = peer(async (conn) => {
+    const bytes = await readUpTo(conn, 6);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await writeAll(conn, bytes);
+    await readUpTo(conn, 1);
+  });
+  const results = await runAll([
+    ["connect", "--timeout", "0", `:${slow.port}`, "hello"],
+    ["connect", "--timeout", "off", "--retry", "0", `:${slow.port}`, "hello"],
+    ["ping", "-c", "50", "-i", "0", "-W", "0", "-w", "0", "--seed", "0", where],
+    ["bench", "-n", "10", "--timeout", "off", "--seed", "0", "--workers", "auto", where],
+  ]);
+  for (const { code, stderr } of results) assertEquals(code, 0, stderr);
+  assertMatch(decoder.decode(results[2]!.stdout), /\n50 transmitted, 50 received, 0% loss/);
+  // Without the zero the idle timeout would be none too, and the drain would wait 5 s for this client.
+  using client = await server.connect();
+  assertEquals(await roundTrip(client, "still here"), "still here");
+  const begin = performance.now();
+  await server.stop();
+  assert(performance.now() - begin < 2500, "the drain waited");
+});
+
+Deno.test("connect HOST PORT, as nc has it, is told from a message, and sent as one", async () => {
+  await using server = await ServerProcess.start();
+  const where = `127.0.0.1:${server.port}`;
+  const named = await run(["connect", where, "9910"]);
+  assertEquals([decoder.decode(named.stdout), named.stderr.includes("note:")], ["9910\n", false]);
+  const { stderr } = await run(["connect", "--timeout", "1s", "127.0.0.2", "9910"]);
+  assertStringIncludes(
+    stderr,
+    'note: "9910" is the message, and the port is 8890; for that port: 127.0.0.2:9910\n',
+  );
 });
 
 const table = {
@@ -211,14 +325,22 @@ Deno.test("a flag that is unknown, repeated, empty, or given what it does not ta
     [["--no-quiet"], "unknown flag --no-quiet; did you mean --quiet?"],
     [["--port.x", "9"], "unknown flag --port.x; did you mean --port?"],
     [["---port", "9"], "unknown flag ---port; did you mean --port?"],
-    [["--_", "9"], "unknown flag --_; did you mean --"],
-    [["--__proto__", "9"], "unknown flag --__proto__; did you mean --"],
-    [["--constructor"], "unknown flag --constructor; did you mean --"],
-    [["--a\nb"], 'unknown flag "--a\\nb"; did you mean --'],
-    [["-w", "5s"], "unknown flag -w; did you mean --wait?"],
-    [["-x"], "unknown flag -x; a word that begins with - goes after --"],
-    [["-qx"], "unknown flag -x; a word that begins with - goes after --"],
-    [["-q5"], "unknown flag -5; a word that begins with - goes after --"],
+    [["--_", "9"], "unknown flag --_; see echo try --help; a word that begins with - goes after --"],
+    [["--__proto__", "9"], "unknown flag --__proto__; see echo try --help"],
+    [["--constructor"], "unknown flag --constructor; see echo try --help"],
+    [["--a\nb"], 'unknown flag "--a\\nb"; see echo try --help'],
+    [["--cert", "9"], "unknown flag --cert; see echo try --help"],
+    [["--wa", "5s"], "unknown flag --wa; see echo try --help"],
+    [["--wai", "5s"], "unknown flag --wai; did you mean --wait?"],
+    [["-w", "5s"], "unknown flag -w; see echo try --help"],
+    [["-x"], "unknown flag -x; see echo try --help; a word that begins with - goes after --"],
+    [["-qx"], "unknown flag -x; see echo try --help"],
+    [["-q5"], "unknown flag -5; see echo try --help"],
+    [["-p", "-1"], '--port: "-1" is not a count'],
+    [["-qp", "-1"], '--port: "-1" is not a count'],
+    [["--port", "-.5"], '--port: "-.5" is not a count'],
+    [["-q", "-1"], "unknown flag -1"],
+    [["--qiuet"], "unknown flag --qiuet; did you mean --quiet?"],
     [["--quiet=true"], '--quiet takes no value, and "true" is given'],
     [["--quiet="], '--quiet takes no value, and "" is given'],
     [["-qq"], "--quiet is given 2 times; once is enough"],

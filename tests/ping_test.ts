@@ -173,7 +173,7 @@ Deno.test("ping over UDP: a lost, a doubled and a changed datagram are told apar
 });
 
 Deno.test("ping: a wrong command line is exit 2, before anything is opened", async () => {
-  for (const words of ["-s 0", "-c 0", "-i 0", "-x", ":1 :2"]) {
+  for (const words of ["-s 0", "-c 0", "-i -1", "-x", ":1 :2"]) {
     const { code, stderr } = await run(["ping", ...words.split(" ")]);
     assertEquals([code, stderr.trimEnd().split("\n").length], [2, 1], stderr);
   }

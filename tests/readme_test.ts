@@ -3,7 +3,7 @@ import { command as benchCommand } from "../commands/bench.ts";
 import { command as pingCommand } from "../commands/ping.ts";
 import { command as connectCommand } from "../commands/connect.ts";
 import { command as serveCommand } from "../commands/serve.ts";
-import { help } from "../cli/flags.ts";
+import { help } from "../cli/help.ts";
 import { EVENTS } from "../cli/log.ts";
 
 const ROOT = new URL("../", import.meta.url);

@@ -1,5 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { count, duration, oneOf, rounded, showDuration, showSize, size, UsageError } from "../cli/units.ts";
+import {
+  count,
+  counted,
+  duration,
+  oneOf,
+  orOff,
+  rounded,
+  showDuration,
+  showSize,
+  size,
+  UsageError,
+} from "../cli/units.ts";
 
 Deno.test("durations are read with their units; a bare number is seconds", () => {
   const table: [string, number][] = [
@@ -14,6 +25,10 @@ Deno.test("durations are read with their units; a bare number is seconds", () =>
     ["1h", 3_600_000],
     ["596h", 596 * 3_600_000],
     ["007", 7000],
+    ["1h30m", 5_400_000],
+    ["1m30s", 90_000],
+    ["2m0.5s", 120_500],
+    ["1h1m1s1ms", 3_661_001],
   ];
   for (const [text, ms] of table) assertEquals(duration(text), ms, text);
 });
@@ -48,11 +63,11 @@ Deno.test("what is no duration is refused, with what would be right", () => {
     "5.",
     "1,5s",
   ];
-  for (const text of [...bad, ...long, "٣s", "5s\n", "1h30m"]) {
+  for (const text of [...bad, ...long, "٣s", "5s\n", "1h30", "30m1h", "1h1h", "1h 30m", "1h-30m", "off"]) {
     const { message } = assertThrows(
       () => duration(text),
       UsageError,
-      "is not a duration; try 250ms, 5s, 2m or 1h",
+      "is not a duration; try 250ms, 5s, 2m or 1h30m",
     );
     assertEquals(message.split("\n").length, 1, message);
   }
@@ -62,7 +77,26 @@ Deno.test("the longest duration is one that a timer can wait for", () => {
   assertEquals(duration("2147483647ms"), 2 ** 31 - 1);
 });
 
-Deno.test("sizes are read with k = 1024", () => {
+Deno.test("0 and off stand for none where none means something, and every other text is read as before", () => {
+  const parse = orOff(duration, Infinity);
+  for (const text of ["0", "off", "0s", "0ms", "0h"]) assertEquals(parse(text), Infinity, text);
+  assertEquals(parse("5s"), 5000);
+  for (const text of ["Off", "none", "", "-0", "0x0", "00:00"]) {
+    assertThrows(
+      () => parse(text),
+      UsageError,
+      "is not a duration; try 250ms, 5s, 2m or 1h30m (at most 596h), or off",
+    );
+  }
+  const limit = orOff(count, Infinity);
+  assertEquals(["0", "off", "5"].map(limit), [Infinity, Infinity, 5]);
+});
+
+Deno.test("what is counted is said in the singular and in the plural", () => {
+  assertEquals([0, 1, 2].map((n) => counted(n, "client")), ["0 clients", "1 client", "2 clients"]);
+});
+
+Deno.test("sizes: k, M, G and KiB, MiB, GiB are powers of 1024, kB, MB, GB of 1000", () => {
   const table: [string, number][] = [
     ["0", 0],
     ["64", 64],
@@ -70,12 +104,36 @@ Deno.test("sizes are read with k = 1024", () => {
     ["1M", 1048576],
     ["1.5k", 1536],
     ["2G", 2 * 1024 ** 3],
+    ["64kB", 64_000],
+    ["1MB", 1_000_000],
+    ["2GB", 2e9],
+    ["64KiB", 65536],
+    ["1MiB", 1048576],
+    ["1.5GiB", 1.5 * 1024 ** 3],
   ];
   for (const [text, bytes] of table) assertEquals(size(text), bytes, text);
   for (
-    const text of ["", "-1", "64K", "64kb", "1m", "1T", "1e3", "0x40", "1.3", "0.0001k", "9".repeat(15) + "G"]
+    const text of [
+      "",
+      "-1",
+      "64K",
+      "64kb",
+      "64KB",
+      "1kiB",
+      "1m",
+      "1T",
+      "1e3",
+      "0x40",
+      "1.3",
+      "0.0001k",
+      "9".repeat(15) + "G",
+    ]
   ) {
-    assertThrows(() => size(text), UsageError, "is not a size; try 64, 64k or 1M (k = 1024)");
+    assertThrows(
+      () => size(text),
+      UsageError,
+      "is not a size; try 64, 64k or 1MiB (powers of 1024), 64kB or 1MB (of 1000)",
+    );
   }
 });
 
