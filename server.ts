@@ -1,7 +1,7 @@
 /** `echo serve`: listeners, the accept loop, limits, and the drain. */
 
 import type { Address } from "./cli/address.ts";
-import { preview } from "./cli/escape.ts";
+import { oneLine, preview } from "./cli/escape.ts";
 import type { Network } from "./cli/ip.ts";
 import type { Fields, Log } from "./cli/log.ts";
 import { showDuration } from "./cli/units.ts";
@@ -297,8 +297,9 @@ export class Server implements Service {
       (outcome) => this.#ended(connection, outcome),
       (error) => {
         const { id: client, peer } = connection;
-        this.#log.write("fault", { client, peer, reason: reason(error) });
-        this.#log.write("stack", { client, text: String(error instanceof Error ? error.stack : error) });
+        this.#log.write("fault", { client, peer, reason: oneLine(reason(error)) });
+        const stack = String(error instanceof Error ? error.stack : error);
+        this.#log.write("stack", { client, text: oneLine(stack) });
         this.#ended(connection, { reason: "a defect of echo", failed: true });
       },
     );

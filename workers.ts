@@ -1,8 +1,11 @@
 /** A server on several threads: each accepts on the same ports (SO_REUSEPORT), and all count together. */
 
 import { parseAddress } from "./cli/address.ts";
+import { oneLine } from "./cli/escape.ts";
 import type { Format, Level, LineWriter, Log } from "./cli/log.ts";
-import { Failure } from "./net/errors.ts";
+import { Failure, isShortage, reason } from "./net/errors.ts";
+import { pause } from "./net/pause.ts";
+import { bind } from "./net/tcp.ts";
 import type { ServerTls } from "./net/tls.ts";
 import { Totals } from "./net/totals.ts";
 import type { Milestones, ServeOptions, Service } from "./server.ts";
@@ -27,8 +30,15 @@ export type Report =
   | { readonly counted: true }
   | { readonly ended: string | undefined };
 
-/** One that dies again at once would otherwise be started without end. */
-const RESTART_PAUSE_MS = 1000;
+/** From a death to the new start; twice as long each time, unless the thread had lived for the longest of them. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** A thread takes some eight descriptors at its start, and Deno panics where it finds fewer. */
+const DESCRIPTORS = 32;
+
+/** How many threads are started at once: all of them together would be slower, and hear no signal meanwhile. */
+const AT_ONCE = 2 * navigator.hardwareConcurrency;
 
 const WORKER = new URL("./worker.ts", import.meta.url);
 
@@ -44,10 +54,12 @@ export class Crew implements Service {
   readonly #workers = new Map<number, Worker>();
   readonly #stopped = Promise.withResolvers<void>();
   #addresses: ServeOptions["addresses"] = [];
-  #stopping = false;
-  /** Workers that have not said yet, after the stop, that they let nobody in any more. */
-  #hearing = 0;
+  readonly #halt = new AbortController();
+  /** Threads that have not said yet, after the stop, that they let nobody in any more. */
+  #hearing = new Set<number>();
   #onDeaf = () => {};
+  /** When each thread was started last, and how long it waited for that. */
+  readonly #starts = new Map<number, { readonly at: number; readonly pause: number }>();
 
   /** `module` is another worker module, for tests of a worker that dies. */
   constructor(
@@ -69,28 +81,38 @@ export class Crew implements Service {
   }
 
   async run(stop: AbortSignal, told: Milestones): Promise<void> {
+    this.#onDeaf = () => told.stopping();
+    stop.addEventListener("abort", () => this.#order(), { once: true });
+    checkVacant(this.#options.addresses);
+    if (stop.aborted) return;
     // The first worker finds out the ports where 0 was asked for, and whether all can be listened on at all.
     const addresses = await this.#start(0, this.#options.addresses);
     this.#addresses = addresses.map(parseAddress) as ServeOptions["addresses"];
-    for (let thread = 1; thread < this.#threads; thread++) await this.#start(thread, this.#shareable());
-    told.listening(addresses);
-    this.#onDeaf = () => told.stopping();
-    const order = () => {
-      this.#stopping = true;
-      this.#hearing = this.#workers.size;
-      for (const worker of this.#workers.values()) worker.postMessage("stop" satisfies Order);
-      if (this.#workers.size === 0) this.#stopped.resolve();
+    let next = 1;
+    const startOthers = async () => {
+      while (next < this.#threads && !this.#stopping) await this.#start(next++, this.#shareable());
     };
-    stop.addEventListener("abort", order, { once: true });
-    if (stop.aborted) order();
+    await Promise.all(Array.from({ length: AT_ONCE }, startOthers));
+    if (!this.#stopping) told.listening(addresses);
     await this.#stopped.promise;
+  }
+
+  #order(): void {
+    this.#halt.abort();
+    this.#hearing = new Set(this.#workers.keys());
+    for (const worker of this.#workers.values()) worker.postMessage("stop" satisfies Order);
+    if (this.#workers.size === 0) this.#stopped.resolve();
+  }
+
+  get #stopping(): boolean {
+    return this.#halt.signal.aborted;
   }
 
   async count(): Promise<void> {
     await Promise.all(Array.from(this.#workers.values(), (worker) =>
       new Promise<void>((resolve) => {
         const heard = ({ data }: MessageEvent<Report>) => {
-          if (!("counted" in data)) return;
+          if (!("counted" in data || "ended" in data)) return;
           worker.removeEventListener("message", heard);
           resolve();
         };
@@ -111,13 +133,17 @@ export class Crew implements Service {
   }
 
   /** Starts one worker; resolves with its addresses when it listens. Throws Failure if it cannot. */
-  #start(thread: number, addresses: ServeOptions["addresses"]): Promise<string[]> {
+  async #start(thread: number, addresses: ServeOptions["addresses"]): Promise<string[]> {
+    checkDescriptors();
     const { promise, resolve, reject } = Promise.withResolvers<string[]>();
     const worker = new Worker(this.#module, { type: "module" });
     this.#workers.set(thread, worker);
+    let listens = false;
     worker.addEventListener("message", ({ data }: MessageEvent<Report>) => {
-      if ("listening" in data) resolve(data.listening);
-      else if ("stopping" in data && --this.#hearing === 0) this.#onDeaf();
+      if ("listening" in data) {
+        listens = true;
+        resolve(data.listening);
+      } else if ("stopping" in data) this.#deaf(thread);
       else if ("lines" in data) this.#out.write(data.lines);
       else if ("ended" in data) {
         if (data.ended !== undefined) reject(new Failure(data.ended));
@@ -126,12 +152,12 @@ export class Crew implements Service {
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault(); // it would end the process
-      reject(new Failure(event.message));
       const count = new Totals(this.#memory, thread).bury();
-      this.#log.write("worker_died", { count, reason: event.message });
+      if (listens) this.#log.write("worker_died", { count, reason: oneLine(event.message) });
       worker.terminate();
       this.#gone(thread);
-      if (!this.#stopping) setTimeout(() => this.#restart(thread), RESTART_PAUSE_MS);
+      if (listens) this.#restart(thread);
+      else reject(new Failure(`cannot start a worker: ${oneLine(event.message)}`));
     });
     const start: Start = {
       options: { ...this.#options, addresses, listen: { ...this.#options.listen, shared: true } },
@@ -140,18 +166,63 @@ export class Crew implements Service {
       ...this.#logging,
     };
     worker.postMessage(start);
-    return promise;
+    return await promise;
   }
 
-  #restart(thread: number): void {
-    if (this.#stopping) return;
-    this.#start(thread, thread === 0 ? this.#addresses : this.#shareable()).catch((error) =>
-      this.#log.write("worker_died", { count: 0, reason: error.message })
-    );
+  /** Tries until it listens again, or all are to stop. */
+  async #restart(thread: number): Promise<void> {
+    const last = this.#starts.get(thread);
+    const soon = last !== undefined && performance.now() - last.at < LONGEST_PAUSE_MS;
+    for (let ms = soon ? longer(last.pause) : FIRST_PAUSE_MS;; ms = longer(ms)) {
+      await pause(ms, this.#halt.signal);
+      if (this.#stopping) return;
+      try {
+        await this.#start(thread, thread === 0 ? this.#addresses : this.#shareable());
+        this.#starts.set(thread, { at: performance.now(), pause: ms });
+        return;
+      } catch (error) {
+        this.#log.write("restart_failed", { reason: reason(error), duration_ms: longer(ms) });
+      }
+    }
+  }
+
+  #deaf(thread: number): void {
+    if (this.#hearing.delete(thread) && this.#hearing.size === 0) this.#onDeaf();
   }
 
   #gone(thread: number): void {
     this.#workers.delete(thread);
+    this.#deaf(thread);
     if (this.#stopping && this.#workers.size === 0) this.#stopped.resolve();
+  }
+}
+
+function longer(ms: number): number {
+  return Math.min(2 * ms, LONGEST_PAUSE_MS);
+}
+
+/** Throws Failure where another server listens: with SO_REUSEPORT the two would share the clients without a word. */
+function checkVacant(addresses: ServeOptions["addresses"]): void {
+  const probes: Deno.Listener[] = [];
+  try {
+    for (const address of addresses) {
+      if (address.scheme !== "tcp" && address.scheme !== "tls") continue;
+      const { port } = address;
+      if (port !== 0) probes.push(bind(address, (hostname) => Deno.listen({ hostname, port })));
+    }
+  } finally {
+    for (const probe of probes) probe.close();
+  }
+}
+
+/** Throws Failure where there are too few for a thread. */
+function checkDescriptors(): void {
+  const held: Deno.FsFile[] = [];
+  try {
+    while (held.length < DESCRIPTORS) held.push(Deno.openSync("/dev/null"));
+  } catch (error) {
+    if (isShortage(error)) throw new Failure(`cannot start a worker: ${reason(error)}`);
+  } finally {
+    for (const file of held) file.close();
   }
 }

@@ -32,6 +32,11 @@ export function printable(bytes: Uint8Array): string {
   return visible(bytes).join("");
 }
 
+/** Text, such as the message of an error, as one line that a terminal shows and does not obey. */
+export function oneLine(text: string): string {
+  return Array.from(text, visibleCharacter).join("");
+}
+
 /** Character by character, each as it is or as its escape. The end of UTF-8 that is `cut` may be lost. */
 function visible(bytes: Uint8Array, cut = false): string[] {
   try {

@@ -140,6 +140,11 @@ export const EVENTS = {
       "a thread of --workers died for `reason`, and its `count` connections with it; it is started again",
     say: (f) => `a worker died, and ${f.count} connections with it: ${f.reason}`,
   },
+  restart_failed: {
+    level: "error",
+    meaning: "it could not be started again, for `reason`; the next try is in `duration_ms`",
+    say: (f) => `the worker cannot start again, next try in ${showDuration(f.duration_ms ?? 0)}: ${f.reason}`,
+  },
   fault: {
     level: "error",
     meaning: "a defect of echo itself, which cost one connection; please report it with `reason`",
@@ -237,6 +242,8 @@ function jsonLine(event: EventName, timestamp: number, fields: Fields): string {
   return JSON.stringify({ time: time(timestamp), level: EVENTS[event].level, event, ...fields }) + "\n";
 }
 
+const NEWLINE = 10;
+
 /** How many characters of log may wait; what comes on top of them is dropped and counted. */
 const BUFFER_LIMIT = 1 << 20;
 
@@ -246,6 +253,8 @@ const BUFFER_LIMIT = 1 << 20;
  */
 export class LineWriter {
   #waiting = "";
+  /** The end of a line of which a failed write took the start: it goes out first, so that no line is torn. */
+  #rest = new Uint8Array();
   #dropped = 0;
   #busy = false;
   #idle = Promise.resolve();
@@ -259,12 +268,13 @@ export class LineWriter {
     this.#stream = stream;
   }
 
-  write(line: string): void {
-    if (this.#waiting.length + line.length > BUFFER_LIMIT) {
-      this.#dropped++;
+  /** Takes one line, or several. */
+  write(lines: string): void {
+    if (this.#waiting.length + lines.length > BUFFER_LIMIT) {
+      this.#dropped += lines.split("\n").length - 1;
       return;
     }
-    this.#waiting += line;
+    this.#waiting += lines;
     if (!this.#busy) this.#idle = this.#pump();
   }
 
@@ -279,20 +289,31 @@ export class LineWriter {
     this.#busy = true;
     await Promise.resolve(); // what the same turn still logs goes out with it
     while (this.#waiting !== "") {
-      const bytes = this.#encoder.encode(this.#waiting);
-      const lines = this.#waiting;
+      const lines = this.#encoder.encode(this.#waiting);
       this.#waiting = "";
-      try {
-        for (let at = 0; at < bytes.length;) at += await this.#stream.write(bytes.subarray(at));
-      } catch {
-        this.#dropped += lines.split("\n").length - 1; // closed, or the disk is full: say so if it recovers
-        continue;
-      }
+      if (!await this.#writeAll(lines)) continue;
       if (this.#dropped > 0) {
         this.#waiting = this.onDrop(this.#dropped) + this.#waiting;
         this.#dropped = 0;
       }
     }
     this.#busy = false;
+  }
+
+  /** False if it failed: the stream is closed, or the disk is full. What was lost is told if it recovers. */
+  async #writeAll(lines: Uint8Array): Promise<boolean> {
+    const bytes = this.#rest.length === 0 ? lines : new Uint8Array([...this.#rest, ...lines]);
+    let at = 0;
+    try {
+      while (at < bytes.length) at += await this.#stream.write(bytes.subarray(at));
+      this.#rest = new Uint8Array();
+      return true;
+    } catch {
+      const torn = at === 0 ? this.#rest.length > 0 : bytes[at - 1] !== NEWLINE;
+      const end = torn ? bytes.indexOf(NEWLINE, at) + 1 : at;
+      this.#rest = bytes.slice(at, end);
+      for (const byte of bytes.subarray(end)) if (byte === NEWLINE) this.#dropped++;
+      return false;
+    }
   }
 }

@@ -11,6 +11,6 @@ self.addEventListener("message", (event: Event) => {
   setInterval(() => {
     if (totals.get("refused") === 0) return;
     totals.add("refused", -1);
-    throw new Error("the test said so");
+    throw new Error("the test\x1b[2J said\nso");
   }, 5);
 });

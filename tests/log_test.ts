@@ -8,6 +8,8 @@ const decoder = new TextDecoder();
 class Sink {
   readonly pieces: string[] = [];
   most = Infinity;
+  /** Bytes until its disk is full. */
+  room = Infinity;
   #gate: PromiseWithResolvers<void> | undefined;
   #written = Promise.withResolvers<void>();
   failing = false;
@@ -18,7 +20,9 @@ class Sink {
     await this.#gate?.promise;
     await Promise.resolve();
     if (this.failing) throw new Deno.errors.BrokenPipe("nobody reads");
-    const n = Math.min(bytes.length, this.most);
+    if (this.room === 0) throw new Error("no space left on device");
+    const n = Math.min(bytes.length, this.most, this.room);
+    this.room -= n;
     this.pieces.push(decoder.decode(bytes.subarray(0, n)));
     this.#written.resolve();
     return n;
@@ -130,4 +134,36 @@ Deno.test("a stream that fails does no harm and is not tried in a loop; it says 
   writer.write("4\n");
   await flushed(writer);
   assertEquals(sink.text, "4\nlost 3\n");
+});
+
+Deno.test("a disk that is full tears no line: its end comes when there is room, and only what is missing is counted", async () => {
+  const sink = new Sink();
+  const writer = new LineWriter(sink);
+  writer.onDrop = (count) => `lost ${count}\n`;
+  sink.room = 10;
+  for (const line of ["first\n", "second\n", "third\n", "fourth\n"]) writer.write(line);
+  await flushed(writer);
+  assertEquals(sink.text, "first\nseco");
+  writer.write("fifth\n");
+  await flushed(writer);
+  sink.room = 2;
+  writer.write("sixth\n");
+  await flushed(writer);
+  assertEquals(sink.text, "first\nsecond");
+  sink.room = Infinity;
+  writer.write("seventh\n");
+  await flushed(writer);
+  assertEquals(sink.text, "first\nsecond\nseventh\nlost 4\n");
+});
+
+Deno.test("lines that come together, as those of a worker do, are counted one by one when they are dropped", async () => {
+  const sink = new Sink();
+  const writer = new LineWriter(sink);
+  writer.onDrop = (count) => `lost ${count}\n`;
+  sink.stop();
+  writer.write("x".repeat((1 << 20) - 1) + "\n");
+  writer.write("one\ntwo\nthree\n");
+  sink.open();
+  await flushed(writer);
+  assertMatch(sink.text, /\nlost 3\n$/);
 });

@@ -2,7 +2,18 @@ import { assert, assertEquals } from "@std/assert";
 import { type EventName, type Fields, LineWriter } from "../cli/log.ts";
 import { Totals } from "../net/totals.ts";
 import { Crew } from "../workers.ts";
-import { readUpTo, roundTrip, ServerProcess, within } from "./helpers.ts";
+import {
+  ECHO,
+  has,
+  killed,
+  Lines,
+  readUpTo,
+  ROOT,
+  roundTrip,
+  run,
+  ServerProcess,
+  within,
+} from "./helpers.ts";
 
 Deno.test("two workers share the connections of one port evenly, and no id is used twice", async () => {
   await using server = await ServerProcess.start(["--workers", "2"]);
@@ -82,7 +93,8 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
     for (const conn of conns) assertEquals(await roundTrip(conn, "hi"), "hi");
     const lost = totals.threads[1]!;
     totals.add("refused", 1);
-    assertEquals((await within(5000, "the news of the death", died.promise)).count, lost);
+    const { count, reason } = await within(5000, "the news of the death", died.promise);
+    assertEquals([count, reason], [lost, "Uncaught Error: the test\\x1b[2J said\\nso"]);
     assertEquals([totals.get("open"), totals.get("failed")], [40 - lost, lost]);
     for (const conn of conns) conn.close();
 
@@ -101,4 +113,72 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
     stop.abort("the test");
     await ended;
   }
+});
+
+Deno.test("with --workers too, the port of a live server is refused, whether it has workers or not", async () => {
+  for (const words of [[], ["--workers", "2"]]) {
+    await using server = await ServerProcess.start(words);
+    const { code, stderr } = await run(["serve", `127.0.0.1:${server.port}`, "--workers", "2"]);
+    assertEquals(code, 1);
+    assertEquals(
+      stderr,
+      `echo: cannot listen on tcp://127.0.0.1:${server.port}: ` +
+        "the address is in use by a live server; stop it, or try another port\n",
+    );
+  }
+});
+
+Deno.test({
+  name:
+    "a worker that finds no descriptors is tried again, after twice the time each time, until there are some",
+  ignore: !has("prlimit"),
+  async fn() {
+    const args = ["--nofile=200", Deno.execPath(), "run", "--no-prompt", "--allow-all", "tests/crew.ts"];
+    const child = new Deno.Command("prlimit", { args, cwd: ROOT, stdin: "null", stderr: "null" });
+    const { code, stdout } = await within(20_000, "the end", child.output());
+    assertEquals(code, 0);
+    const events = new TextDecoder().decode(stdout).trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals(events.map(({ event }) => event), [
+      "worker_died",
+      "restart_failed",
+      "restart_failed",
+      "serves again",
+    ]);
+    assertEquals(events.slice(1, 3).map(({ duration_ms }) => duration_ms), [500, 1000]);
+    for (const { reason } of events.slice(1, 3)) {
+      assertEquals(reason, "cannot start a worker: out of file descriptors; raise `ulimit -n`");
+    }
+  },
+});
+
+Deno.test("SIGINT is heard while many workers start", async () => {
+  const [program = "", ...args] = [...ECHO, "serve", "127.0.0.1:0", "--workers", "48"];
+  const options = { args, cwd: ROOT, stdin: "null", stdout: "null", stderr: "piped" } as const;
+  const child = new Deno.Command(program, options).spawn();
+  const log = new Lines(child.stderr);
+  try {
+    const threads = () => [...Deno.readDirSync(`/proc/${child.pid}/task`)].length;
+    while (threads() < 16) await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill("SIGINT");
+    const most = threads() + 12; // those of which the start had begun come up, and no more
+    let seen = 0;
+    const ended = child.status.then(({ code }) => {
+      seen = Infinity;
+      return code;
+    });
+    while (seen !== Infinity) {
+      try {
+        seen = Math.max(seen, threads());
+        assert(seen <= most, `${seen} threads`);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assertEquals(await ended, 0);
+  } finally {
+    await killed(child);
+    await log.ended;
+  }
+  assertEquals(log.all.filter((line) => line.includes("listening")), []);
 });
