@@ -3,7 +3,7 @@
 import { parseAddress } from "./cli/address.ts";
 import { oneLine } from "./cli/escape.ts";
 import type { Format, Level, LineWriter, Log } from "./cli/log.ts";
-import { Failure, isShortage, reason } from "./net/errors.ts";
+import { Failure, isOutOfDescriptors, reason } from "./net/errors.ts";
 import { pause } from "./net/pause.ts";
 import { bind } from "./net/tcp.ts";
 import type { ServerTls } from "./net/tls.ts";
@@ -221,7 +221,7 @@ function checkDescriptors(): void {
   try {
     while (held.length < DESCRIPTORS) held.push(Deno.openSync("/dev/null"));
   } catch (error) {
-    if (isShortage(error)) throw new Failure(`cannot start a worker: ${reason(error)}`);
+    if (isOutOfDescriptors(error)) throw new Failure(`cannot start a worker: ${reason(error)}`);
   } finally {
     for (const file of held) file.close();
   }
