@@ -69,7 +69,7 @@ function bind(path: string, mode: number | undefined): Bound {
   const folder = makeFolder(path.replace(/[^/]*$/, ""));
   const own = `${folder}/s`;
   try {
-    const listener = Deno.listen({ transport: "unix", path: own });
+    const listener = Deno.listen({ transport: "unix", path: own }); // of a backlog of 1,024, without an option
     try {
       if (mode !== undefined) Deno.chmodSync(own, mode);
       Deno.linkSync(own, path);
