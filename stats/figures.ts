@@ -12,7 +12,10 @@ export interface Figure {
   readonly show: (value: number | null) => string;
   /** Whether more of it is better or worse. */
   readonly better?: 1 | -1;
-  /** The same of each interval of the run, where that shows by how much it varies. */
+  /**
+   * The same of each interval of the run, which shows by how much it varies. Rarer percentiles have none: they tell
+   * of what else the machine did at that time.
+   */
   readonly varies?: (second: Second) => number | null;
   /** Left out where it is null in all results. */
   readonly rare?: true;
@@ -71,7 +74,7 @@ export const FIGURES: readonly Figure[] = [
   latency("mean"),
   latency("p50", ({ p50_ms }) => p50_ms),
   latency("p90"),
-  latency("p99", ({ p99_ms }) => p99_ms),
+  latency("p99"),
   latency("p99_9"),
   latency("max"),
   { name: "due", title: "messages due by the clock", get: ({ due }) => due, show: count, rare: true },

@@ -1,5 +1,6 @@
 /** When a figure is not to be trusted, and what to do about it. */
 
+import { rounded } from "../cli/units.ts";
 import { count, latencyName, milliseconds } from "./figures.ts";
 import type { Latency, Second } from "./result.ts";
 
@@ -96,7 +97,7 @@ export function warnings(circumstances: Circumstances): string[] {
     found.push(
       `a reply took ${
         milliseconds(max)
-      } ms, and its connection sent nothing meanwhile, which no percentile shows: ` +
+      } ms, and its connection sent nothing meanwhile, which p99 does not show: ` +
         "use --rate to learn what users would have seen",
     );
   }
@@ -138,7 +139,7 @@ function uneven({ timeline, rate }: Circumstances): string | undefined {
   const medians = timeline.map(({ p50_ms }) => p50_ms);
   const usual = median(rates);
   const least = Math.min(...rates);
-  const until = (i: number) => `in the interval that ends at ${timeline[i]!.at_seconds} s`;
+  const until = (i: number) => `in the interval that ends at ${rounded(timeline[i]!.at_seconds, 1)} s`;
   if (rate === null && usual >= MESSAGES && least * UNEVEN < usual) {
     return `the run was uneven: ${until(rates.indexOf(least))} ${
       count(Math.round(least))

@@ -52,7 +52,10 @@ export function plots(results: readonly Result[]): Plot[] {
 function distribution(results: readonly Result[]): Plot {
   return {
     title: "Latency by percentile, ms",
-    note: "How long the fastest share of all messages took at most; to the right are the slowest few.",
+    note: "How long the fastest share of all messages took at most; to the right are the slowest few." +
+      (results.some(({ lost, unfinished }) => lost + unfinished > 0)
+        ? " A curve ends where messages did not come back; the plots over time are of those that did."
+        : ""),
     x: "percentile",
     unit: "ms",
     reach: null,
