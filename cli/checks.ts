@@ -112,6 +112,7 @@ export interface TlsFlags {
   readonly key: string | undefined;
   readonly ca?: string | undefined;
   readonly "client-ca"?: string | undefined;
+  readonly "save-cert"?: string | undefined;
   readonly "server-name"?: string | undefined;
   readonly fingerprint?: string | undefined;
   readonly insecure?: boolean;
@@ -131,12 +132,18 @@ export function checkTls(
     const missing = given.includes("cert") ? "key" : "cert";
     throw new UsageError(`--cert and --key go together; --${missing} is missing`);
   }
+  if (given.includes("cert") && given.includes("save-cert")) {
+    throw new UsageError("--save-cert writes the certificate that is made; with --cert none is");
+  }
   const other = given.includes("fingerprint") && given.find((name) => name === "insecure" || name === "ca");
   if (other) {
     throw new UsageError(`--fingerprint trusts one certificate alone; it does not go with --${other}`);
   }
   const tooNew = given.find((name) => beyond.includes(name));
   if (tooNew !== undefined) {
-    throw new UsageError(`--${tooNew} takes Deno 2.9; this is ${Deno.version.deno}, which cannot enforce it`);
+    const instead = tooNew === "fingerprint" ? "; try serve --save-cert FILE, and --ca FILE here" : "";
+    throw new UsageError(
+      `--${tooNew} takes Deno 2.9; this is ${Deno.version.deno}, which cannot enforce it${instead}`,
+    );
   }
 }

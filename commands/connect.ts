@@ -70,7 +70,7 @@ export const command: Command<typeof flags> = {
     ["echo connect 10.0.0.7 hello", "a health check: one message"],
     ["echo connect 10.0.0.7:8890 < FILE > COPY", "a file there and back"],
     ["echo connect udp://10.0.0.7 hello", "one datagram"],
-    ["echo connect tls://10.0.0.7:8891 --fingerprint SHA256", "TLS, and exactly this certificate"],
+    ["echo connect tls://:8891 --ca cert.pem", "TLS; serve --save-cert wrote cert.pem"],
     ["echo connect --retry 30s :8890 up?", "wait for a server that is starting"],
   ],
 };

@@ -52,6 +52,12 @@ const flags = {
     "tls: the certificate and its chain, in PEM (default: made for this run)",
   ),
   key: optional("key", "FILE", String, "tls: the private key of --cert, in PEM"),
+  saveCert: optional(
+    "save-cert",
+    "FILE",
+    String,
+    "tls: where to write the certificate that is made, for --ca",
+  ),
   clientCa: optional("client-ca", "FILE", String, "tls: clients must show a certificate of this CA"),
   proxyProtocol: toggle(
     "proxy-protocol",
@@ -91,7 +97,7 @@ export const command: Command<typeof flags> = {
     ["echo serve", "port 8890, every interface"],
     ["echo serve 10.0.0.7:7 [::1]:8890", "two addresses at once"],
     ["echo serve -q --idle-timeout 10m", "quiet, and silent clients leave"],
-    ["echo serve tls://:8891", "TLS; the log tells the fingerprint of its certificate"],
+    ["echo serve tls://:8891 --save-cert cert.pem", "TLS; the log tells the certificate's fingerprint"],
   ],
 };
 
@@ -104,10 +110,14 @@ export async function run(words: string[]): Promise<void> {
   if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
   checkServer(options, addresses);
   checkProxyServer(options, addresses, HAS_NODE_TLS);
-  const { cert, key, clientCa } = options;
-  checkTls({ cert, key, "client-ca": clientCa }, addresses, HAS_NODE_TLS ? [] : ["client-ca"]);
+  const { cert, key, clientCa, saveCert } = options;
+  checkTls(
+    { cert, key, "client-ca": clientCa, "save-cert": saveCert },
+    addresses,
+    HAS_NODE_TLS ? [] : ["client-ca"],
+  );
   const encrypted = addresses.some(({ scheme }) => scheme === "tls");
-  const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa }) : undefined;
+  const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa, saveCert }) : undefined;
   const tls = readTls?.();
   if (addresses.every(({ scheme }) => scheme !== "unix")) giveUp("write");
   const stderr = new LineWriter(Deno.stderr);

@@ -75,6 +75,8 @@ export const dialFlags = {
 
 export const jsonFlag = toggle("json", "print one JSON object a line and nothing else");
 
+const NO_FILES = { pair: undefined, ca: undefined };
+
 /** How to make a connection to this address. Throws UsageError, reads the files that the flags name. */
 export async function dialOptions(
   options: Options<typeof dialFlags>,
@@ -87,8 +89,9 @@ export async function dialOptions(
     [address],
     HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
   );
+  const files = address.scheme === "tls" ? await readClientTls({ cert, key, ca }) : NO_FILES;
   return {
-    tls: { ...await readClientTls({ cert, key, ca }), serverName, insecure, fingerprint },
+    tls: { ...files, serverName, insecure, fingerprint },
     preamble: proxyProtocol,
   };
 }

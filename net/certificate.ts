@@ -9,6 +9,14 @@ const HOUR_MS = 3_600_000;
 /** How long a certificate that was made is valid; before its time too, for clients whose clock is slow. */
 const MADE_FOR_DAYS = 30;
 
+/** Where systems keep the certificates they trust: Debian and Arch, Fedora, openSUSE, Alpine and macOS. */
+const SYSTEM_BUNDLES = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+  "/etc/ssl/cert.pem",
+];
+
 /** SHA-256 of the first certificate, in upper-case hex with colons. */
 export function fingerprintOf(pem: string): string {
   return new X509Certificate(pem).fingerprint256;
@@ -41,6 +49,25 @@ export function readAuthorities(flag: string, file: string): string {
 export function certificatesIn(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
   return blocks.map((block) => new X509Certificate(block));
+}
+
+/** The certificates that this system trusts; undefined where they are not found. Deno does not look at them itself. */
+export function systemAuthorities(): string | undefined {
+  for (const file of SYSTEM_BUNDLES) {
+    try {
+      return Deno.readTextFileSync(file);
+    } catch { /* another system */ }
+  }
+  return undefined;
+}
+
+/** Writes the certificate, and not its key, to where `connect --ca` takes it. Throws UsageError. */
+export function saveCertificate(file: string, { cert }: Pair): void {
+  try {
+    Deno.writeTextFileSync(file, `${cert}\n`);
+  } catch (error) {
+    throw new UsageError(`cannot write --save-cert ${file}: ${reason(error)}`);
+  }
 }
 
 /** Why a certificate is not valid at this time; undefined: it is. */

@@ -20,7 +20,7 @@ export interface ServerTls extends Pair {
 
 /** What a client trusts and shows, in PEM. */
 export interface ClientTls {
-  /** In place of the system's. */
+  /** Whose certificates are trusted; undefined: those of the authorities that Deno knows. */
   readonly ca: string | undefined;
   /** For the certificate and SNI; undefined: the host of the address. */
   readonly serverName: string | undefined;
@@ -47,12 +47,20 @@ export const HANDSHAKE_MS = 10_000;
 /** Reads the files of a server, at its start and again while it runs. Throws UsageError. */
 export type TlsReader = () => ServerTls;
 
-/** The reader for these files; without `cert` and `key`, which go together, a certificate is made, now and once. */
+/**
+ * The reader for these files; without `cert` and `key`, which go together, a certificate is made, now and once, and
+ * written to `saveCert`.
+ */
 export async function serverTlsReader(
-  { cert, key, clientCa }: { [file in "cert" | "key" | "clientCa"]: string | undefined },
+  { cert, key, clientCa, saveCert }: {
+    [file in "cert" | "key" | "clientCa" | "saveCert"]: string | undefined;
+  },
 ): Promise<TlsReader> {
-  const { fingerprintOf, makePair, readAuthorities, readPair } = await import("./certificate.ts");
+  const { fingerprintOf, makePair, readAuthorities, readPair, saveCertificate } = await import(
+    "./certificate.ts"
+  );
   const made = cert === undefined || key === undefined ? await makePair() : undefined;
+  if (made !== undefined && saveCert !== undefined) saveCertificate(saveCert, made);
   return () => {
     const pair = made ?? readPair(cert ?? "", key ?? "");
     const authorities = clientCa === undefined ? undefined : readAuthorities("--client-ca", clientCa);
@@ -60,15 +68,14 @@ export async function serverTlsReader(
   };
 }
 
-/** Reads the files of a client. Throws UsageError. */
+/** Reads the files of a client, and whom the system trusts where no file says whom to trust. Throws UsageError. */
 export async function readClientTls(
   { cert, key, ca }: { [file in "cert" | "key" | "ca"]: string | undefined },
 ): Promise<Pick<ClientTls, "pair" | "ca">> {
-  if (cert === undefined && ca === undefined) return { pair: undefined, ca: undefined };
-  const { readAuthorities, readPair } = await import("./certificate.ts");
+  const { readAuthorities, readPair, systemAuthorities } = await import("./certificate.ts");
   return {
     pair: cert === undefined || key === undefined ? undefined : readPair(cert, key),
-    ca: ca === undefined ? undefined : readAuthorities("--ca", ca),
+    ca: ca === undefined ? systemAuthorities() : readAuthorities("--ca", ca),
   };
 }
 
@@ -89,7 +96,7 @@ const MEANINGS: readonly (readonly [said: RegExp, meaning: string])[] = [
   [/fatal alert: CertificateExpired/, "the other end says that our certificate has expired"],
   [/incompatible|ProtocolVersion/, "no common version or cipher; TLS 1.2 and 1.3 are spoken here"],
   [/certificate expired/, "the certificate of the other end has expired"],
-  [/UnknownIssuer/, "the certificate of the other end is of an unknown CA; see --ca and --fingerprint"],
+  [/UnknownIssuer/, "the certificate of the other end is of an unknown CA; see --ca, and serve --save-cert"],
   [
     /NotValidForName|not valid for name/,
     "the certificate of the other end is for another name; see --server-name",

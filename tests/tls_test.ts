@@ -203,7 +203,11 @@ test("without --cert a certificate is made, whose fingerprint connect accepts, a
   assertMatch(fingerprint, /^([\dA-F]{2}:){31}[\dA-F]{2}$/);
   const spellings = [fingerprint, fingerprint.replaceAll(":", "").toLowerCase()];
   if (OLD) {
-    assertFails(await run(["connect", at(server), "hi", "--fingerprint", fingerprint]), /takes Deno 2\.9/, 2);
+    assertFails(
+      await run(["connect", at(server), "hi", "--fingerprint", fingerprint]),
+      /takes Deno 2\.9.*--save-cert/,
+      2,
+    );
     return;
   }
   for (const spelling of spellings) {
@@ -217,6 +221,42 @@ test("without --cert a certificate is made, whose fingerprint connect accepts, a
   assertEquals((await fails("--insecure")).code, 0);
   assertEquals(await server.stop(), 0);
   assertEquals(server.log.events("message").length, 3);
+});
+
+test("--save-cert writes the certificate that is made, and no key, to where --ca takes it", async (certs) => {
+  const file = certs.path("saved.pem");
+  await using server = await start(["--save-cert", file]);
+  const { code, stdout, stderr } = await run(["connect", at(server), "hi", "--ca", file]);
+  assertEquals([code, decoder.decode(stdout)], [0, "hi\n"], stderr);
+  const pem = await Deno.readTextFile(file);
+  assertMatch(pem, /^-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n$/);
+  const { fingerprint } = server.log.events("listening")[0]!;
+  assertEquals(await certs.fingerprint("saved"), fingerprint);
+  await using other = await start([]);
+  assertFails(await run(["connect", at(other), "hi", "--ca", file]), /unknown CA|BadSignature/);
+  const serve = (...words: string[]) => run(["serve", "tls://127.0.0.1:0", ...words]);
+  assertFails(await serve("--save-cert", certs.path("nowhere/x")), /cannot write --save-cert .*nowhere/, 2);
+  assertFails(await serve("--save-cert", file, ...certs.pair("good")), /with --cert none is/, 2);
+});
+
+/** Runs the rest in a mount namespace, in which the system trusts the CA of a file, and Deno is told of no other. */
+const TRUSTING = [
+  ...["unshare", "--map-root-user", "--mount", "sh", "-c"],
+  'mount --bind "$0" /etc/ssl/certs/ca-certificates.crt && exec "$@"',
+];
+const UNTOLD = [
+  "env",
+  ...["DENO_TLS_CA_STORE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"].flatMap((name) => ["-u", name]),
+];
+
+test("without --ca a client trusts whom the system trusts, and nobody else", async (certs) => {
+  await using server = await start(certs.pair("good"));
+  const connect = (ca: string) =>
+    run(["connect", at(server), "hi"], { under: [...TRUSTING, certs.path(ca), ...UNTOLD] });
+  const { code, stdout, stderr } = await connect("ca.pem");
+  if (/unshare|Operation not permitted|mount/.test(stderr)) return; // this machine has no namespaces for users
+  assertEquals([code, decoder.decode(stdout)], [0, "hi\n"], stderr);
+  assertFails(await connect("other.pem"), /unknown CA/);
 });
 
 test("the certificate that is made is for this machine, no CA, and of P-256", async (certs) => {
