@@ -19,8 +19,8 @@ export interface ServeOptions {
   readonly addresses: readonly Address[];
   readonly listen: ListenOptions;
   readonly maxClients: number;
-  /** Milliseconds; undefined: a silent client may stay. */
-  readonly idleTimeout: number | undefined;
+  /** Milliseconds; Infinity: a silent client may stay. */
+  readonly idleTimeout: number;
   readonly writeTimeout: number;
   readonly drain: number;
   /** Whose PROXY headers are believed; undefined: there are none on the wire. */
@@ -84,6 +84,7 @@ export class Server implements Service {
   readonly #proxyWelcome: Welcome | undefined;
   #onEmpty = () => {};
   readonly #refusals: Throttle;
+  readonly #aborts: Throttle;
   readonly #acceptFailures: Throttle;
   readonly #sendFailures: Throttle;
   readonly #datagrams: DatagramHost;
@@ -98,10 +99,11 @@ export class Server implements Service {
     this.#log = log;
     this.#totals = totals;
     this.#tickMs = Math.min(
-      Math.max(Math.min(options.idleTimeout ?? Infinity, options.writeTimeout) / 20, 10),
+      Math.max(Math.min(options.idleTimeout, options.writeTimeout) / 20, 10),
       1000,
     );
     this.#refusals = new Throttle((fields) => log.write("refused", fields));
+    this.#aborts = new Throttle((fields) => log.write("aborted", fields));
     this.#acceptFailures = new Throttle((fields) => log.write("accept_failed", fields));
     this.#sendFailures = new Throttle((fields) => log.write("send_failed", fields));
     this.#proxyWelcome = options.trust === undefined ? undefined : proxyHeader(options.trust);
@@ -146,6 +148,7 @@ export class Server implements Service {
       this.#countDatagrams();
       clearInterval(sweeper);
       this.#refusals.end();
+      this.#aborts.end();
       this.#acceptFailures.end();
       this.#sendFailures.end();
       this.#closeSpare();
@@ -208,8 +211,13 @@ export class Server implements Service {
       } catch (error) {
         if (stop.aborted) return;
         if (this.#lendSpare(error)) continue; // whoever comes in by it is told
-        this.#acceptFailures.add({ address: listener.address, reason: reason(error) });
-        if (concernsOne(error)) continue; // a pause would hold up those behind it
+        const told = { address: listener.address, reason: reason(error) };
+        if (concernsOne(error)) {
+          this.#totals.add("failed", 1);
+          this.#aborts.add(told);
+          continue; // a pause would hold up those behind it
+        }
+        this.#acceptFailures.add(told);
         await delay(SHORTAGE_PAUSE_MS);
         this.#takeSpare();
         continue;
@@ -288,7 +296,7 @@ export class Server implements Service {
 
   /** Hands the connection to a task of its own, which closes it. */
   #start(accepted: Accepted, welcomes: readonly Welcome[]): void {
-    const connection = new Connection(this.#totals.add("served", 1), accepted, this.#clock.tick);
+    const connection = new Connection(this.#totals.add("accepted", 1), accepted, this.#clock.tick);
     this.#connections.add(connection);
     const task = welcomes.length === 0
       ? this.#attend(connection)
@@ -333,6 +341,7 @@ export class Server implements Service {
   }
 
   async #attend(connection: Connection): Promise<Outcome> {
+    this.#totals.add("served", 1);
     this.#log.write("connected", {
       client: connection.id,
       peer: connection.peer,
@@ -353,6 +362,7 @@ export class Server implements Service {
     this.#arriving.delete(connection);
     this.#count(connection);
     if (failed) this.#totals.add("failed", 1);
+    if (connection.phase === "arriving") this.#totals.add("rejected", 1);
     this.#log.write(connection.phase === "arriving" ? "rejected" : "disconnected", {
       client,
       peer,
@@ -391,12 +401,12 @@ export class Server implements Service {
   #sweep(): void {
     const tick = ++this.#clock.tick;
     const { idleTimeout, writeTimeout } = this.#options;
-    const idleTicks = idleTimeout === undefined ? Infinity : Math.ceil(idleTimeout / this.#tickMs);
+    const idleTicks = Math.ceil(idleTimeout / this.#tickMs);
     const writeTicks = Math.ceil(writeTimeout / this.#tickMs);
     for (const connection of this.#connections) {
       const still = tick - connection.tick;
       if (connection.phase === "reading") {
-        if (still > idleTicks) this.#cutOff(connection, `idle for ${showDuration(idleTimeout ?? 0)}`, false);
+        if (still > idleTicks) this.#cutOff(connection, `idle for ${showDuration(idleTimeout)}`, false);
       } else if (connection.phase === "writing" && still > writeTicks) {
         this.#cutOff(connection, `did not read for ${showDuration(writeTimeout)}`, true);
       }

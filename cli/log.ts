@@ -1,7 +1,7 @@
 /** The server's log: events through LogTape into a sink of our own, which never makes the server wait. */
 
 import { configure, dispose, getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
-import { showDuration, showSize } from "./units.ts";
+import { counted, showDuration, showSize } from "./units.ts";
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = typeof LEVELS[number];
@@ -19,6 +19,7 @@ export interface Fields {
   readonly reason?: string;
   readonly open?: number;
   readonly served?: number;
+  readonly rejected?: number;
   readonly refused?: number;
   readonly failed?: number;
   readonly datagrams?: number;
@@ -29,18 +30,27 @@ export interface Fields {
 
 interface Event {
   readonly level: Level;
+  /** Written whatever --log-level says: what must be known to connect. */
+  readonly always?: boolean;
   readonly meaning: string;
   readonly say: (f: Fields) => string;
 }
 
 const totals = (f: Fields) =>
-  `${f.served} clients served, ${f.datagrams ? `${f.datagrams} datagrams, ` : ""}` +
-  `${showSize(f.bytes ?? 0)} echoed, ${f.refused} refused, ${f.failed} failed`;
+  [
+    `${counted(f.served ?? 0, "client")} served`,
+    ...(f.datagrams ? [counted(f.datagrams, "datagram")] : []),
+    `${showSize(f.bytes ?? 0)} echoed`,
+    ...(f.rejected ? [`${f.rejected} rejected`] : []),
+    `${f.refused} refused`,
+    `${f.failed} failed`,
+  ].join(", ");
 
 /** Every event: its level, what it means, and how it reads as text. The README's table is checked against this. */
 export const EVENTS = {
   listening: {
     level: "info",
+    always: true,
     meaning:
       "the server accepts clients at `address` (the real port, where 0 was asked for); tls: with a certificate of this SHA-256 `fingerprint`",
     say: (f) => `listening on ${f.address}${f.fingerprint ? `, certificate ${f.fingerprint}` : ""}`,
@@ -85,6 +95,15 @@ export const EVENTS = {
       "a client, or a datagram, was turned away for `reason`; at most one line a second, `count` since the last",
     say: (f) =>
       `refused ${f.count === 1 ? f.peer : `${f.count} clients, the last from ${f.peer}`}: ${f.reason}`,
+  },
+  aborted: {
+    level: "info",
+    meaning:
+      "a client had gone before it was accepted, for `reason`; at most one line a second, `count` since the last",
+    say: (f) =>
+      `${
+        f.count === 1 ? "a client was" : `${f.count} clients were`
+      } gone before being accepted on ${f.address}: ${f.reason}`,
   },
   accept_failed: {
     level: "warn",
@@ -132,13 +151,16 @@ export const EVENTS = {
   dropped: {
     level: "warn",
     meaning: "`count` log lines were lost: stderr was not read in time, or could not be written",
-    say: (f) => `${f.count} log lines were dropped: stderr was not read in time, or could not be written`,
+    say: (f) =>
+      `${counted(f.count ?? 0, "log line")} ${
+        f.count === 1 ? "was" : "were"
+      } dropped: stderr was not read in time, or could not be written`,
   },
   worker_died: {
     level: "error",
     meaning:
       "a thread of --workers died for `reason`, and its `count` connections with it; it is started again",
-    say: (f) => `a worker died, and ${f.count} connections with it: ${f.reason}`,
+    say: (f) => `a worker died, and ${counted(f.count ?? 0, "connection")} with it: ${f.reason}`,
   },
   restart_failed: {
     level: "error",
@@ -189,15 +211,15 @@ export async function openLog(level: Level, format: Format, out: LineWriter): Pr
   await configure({
     sinks: { sink },
     loggers: [
-      { category: CATEGORY, lowestLevel: LOGTAPE_LEVELS[level], sinks: ["sink"] },
+      { category: CATEGORY, lowestLevel: "debug", sinks: ["sink"] }, // `wanted` chooses
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["sink"] },
     ],
   });
   const logger = getLogger(CATEGORY);
   const wanted = new Set(
-    Object.keys(EVENTS).filter((name) =>
-      LEVELS.indexOf(EVENTS[name as EventName].level) >= LEVELS.indexOf(level)
-    ),
+    Object.entries<Event>(EVENTS).filter(([, event]) =>
+      event.always || LEVELS.indexOf(event.level) >= LEVELS.indexOf(level)
+    ).map(([name]) => name),
   );
   return {
     wants: (event) => wanted.has(event),

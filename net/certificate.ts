@@ -114,7 +114,11 @@ function read(flag: string, file: string): string {
   try {
     return Deno.readTextFileSync(file);
   } catch (error) {
-    const why = error instanceof Deno.errors.NotFound ? "there is no such file" : reason(error);
+    const why = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "permission denied; look at its owner and mode"
+      : reason(error);
     throw new UsageError(`cannot read ${flag} ${file}: ${why}`);
   }
 }

@@ -1,4 +1,4 @@
-const FIELDS = ["served", "open", "refused", "failed", "bytes", "datagrams"] as const;
+const FIELDS = ["accepted", "served", "open", "rejected", "refused", "failed", "bytes", "datagrams"] as const;
 export type Total = typeof FIELDS[number];
 
 /**

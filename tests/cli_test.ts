@@ -9,7 +9,7 @@ import { command as serveCommand } from "../commands/serve.ts";
 import { type Command, type Flags, lettered, option, parse, toggle } from "../cli/flags.ts";
 import { help } from "../cli/help.ts";
 import { count, duration, UsageError } from "../cli/units.ts";
-import { peer, readUpTo, roundTrip, run, type RunResult, ServerProcess, writeAll } from "./helpers.ts";
+import { has, peer, readUpTo, roundTrip, run, type RunResult, ServerProcess, writeAll } from "./helpers.ts";
 
 const tables: Command<Flags>[] = [serveCommand, connectCommand, pingCommand, benchCommand];
 const decoder = new TextDecoder();
@@ -266,6 +266,25 @@ Deno.test("0 and off: no timeout, no deadline, no pause, and a seed like any oth
   const begin = performance.now();
   await server.stop();
   assert(performance.now() - begin < 2500, "the drain waited");
+});
+
+Deno.test({
+  name: "a key that may not be read is told so, and not of ports",
+  ignore: !has("setpriv") || Deno.uid() !== 0,
+  async fn() {
+    const file = await Deno.makeTempFile();
+    try {
+      await Deno.chmod(file, 0o600);
+      await Deno.chown(file, 65534, null);
+      const caps = "-dac_override,-dac_read_search"; // root without its right to read everything
+      const under = ["setpriv", `--inh-caps=${caps}`, `--bounding-set=${caps}`];
+      const { code, stderr } = await run(["serve", "tls://:0", "--cert", file, "--key", file], { under });
+      const why = "permission denied; look at its owner and mode";
+      assertEquals([code, stderr], [2, `echo: cannot read --cert ${file}: ${why}\n`]);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
 });
 
 Deno.test("connect HOST PORT, as nc has it, is told from a message, and sent as one", async () => {

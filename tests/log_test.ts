@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LineWriter } from "../cli/log.ts";
-import { within } from "./helpers.ts";
+import { EVENTS, LineWriter } from "../cli/log.ts";
+import { roundTrip, ServerProcess, within, writeAll } from "./helpers.ts";
 
 const decoder = new TextDecoder();
 
@@ -166,4 +166,36 @@ Deno.test("lines that come together, as those of a worker do, are counted one by
   sink.open();
   await flushed(writer);
   assertMatch(sink.text, /\nlost 3\n$/);
+});
+
+Deno.test("where it listens is said with -q too, with the port that was found and the fingerprint", async () => {
+  await using server = await ServerProcess.start(["-q", "127.0.0.1:0", "tls://127.0.0.1:0"]);
+  const [plain, secure] = server.log.events("listening");
+  assertMatch(String(plain!["address"]), /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
+  assertMatch(String(secure!["fingerprint"]), /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+  using conn = await server.connect();
+  assertEquals(await roundTrip(conn, "hello"), "hello");
+  await server.stop();
+  assertEquals(server.log.all.length, 2, "and nothing else");
+});
+
+Deno.test("a client whose handshake fails is not among the served", async () => {
+  await using server = await ServerProcess.start(["127.0.0.1:0", "tls://127.0.0.1:0"]);
+  const secure = Number(/:(\d+)$/.exec(String(server.log.events("listening")[1]!["address"]))![1]);
+  using conn = await server.connect();
+  assertEquals(await roundTrip(conn, "hello"), "hello");
+  using garbage = await Deno.connect({ hostname: "127.0.0.1", port: secure });
+  await writeAll(garbage, new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
+  await server.log.with('"rejected"');
+  await server.stop();
+  const { accepted, served, rejected } = server.log.events("stopped")[0]!;
+  assertEquals([accepted, served, rejected], [2, 1, 1]);
+});
+
+Deno.test("one is said in the singular", () => {
+  const { say } = EVENTS.stopped;
+  const text = say({ duration_ms: 5, served: 1, datagrams: 1, bytes: 1, rejected: 1, refused: 0, failed: 0 });
+  assertMatch(text, /: 1 client served, 1 datagram, 1 byte echoed, 1 rejected, 0 refused, 0 failed$/);
+  assertMatch(EVENTS.dropped.say({ count: 1 }), /^1 log line was dropped:/);
+  assertMatch(EVENTS.worker_died.say({ count: 1, reason: "" }), /, and 1 connection with it/);
 });

@@ -215,7 +215,7 @@ Deno.test({
     assert(success, decoder.decode(stderr));
     server.kill("SIGCONT");
     const told = () =>
-      server.log.events("accept_failed").reduce((sum, { count }) => sum + Number(count), 0) +
+      server.log.events("aborted").reduce((sum, { count }) => sum + Number(count), 0) +
       server.log.events("rejected").length;
     await until("20 are told", () => told() === 20);
     assertEquals(await server.stop(), 0);

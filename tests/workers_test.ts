@@ -75,7 +75,7 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
     addresses: [{ scheme: "tcp", host: "127.0.0.1", port: 0 }] as const,
     listen: { shared: false, socketMode: undefined, tls: undefined },
     maxClients: 100,
-    idleTimeout: undefined,
+    idleTimeout: Infinity,
     writeTimeout: 60_000,
     drain: 1000,
     trust: undefined,
