@@ -17,11 +17,14 @@ export class DatagramLine implements Line {
   readonly #peer: DatagramPeer;
   readonly #messages: Messages;
   readonly #size: number;
+  readonly #timeout: number;
   readonly #ledger: DatagramLedger;
   readonly #burst: number;
   /** How many more may be sent before a reply is waited for: so our own socket can hold all that come meanwhile. */
   #credit: number;
   #onCredit = () => {};
+  /** Given up since the owner last asked. */
+  #expired = 0;
   #sending = false;
   #closed = false;
   #finishing = false;
@@ -34,6 +37,7 @@ export class DatagramLine implements Line {
     this.#peer = peer;
     this.#messages = messages;
     this.#size = size;
+    this.#timeout = timeout;
     this.#burst = this.#credit = datagramWindow(size);
     this.#ledger = new DatagramLedger((k) => messages.message(k * size, size), timeout, REMEMBERED);
   }
@@ -68,7 +72,8 @@ export class DatagramLine implements Line {
   }
 
   giveUp(time: number): number {
-    const lost = this.#ledger.giveUpBefore(time).length;
+    const lost = this.#expired + this.#ledger.giveUpBefore(time).length;
+    this.#expired = 0;
     this.#addCredit(lost);
     return lost;
   }
@@ -81,7 +86,10 @@ export class DatagramLine implements Line {
   finish(): void {
     if (this.#ledger.onTheirWay > 0) return this.close();
     this.#finishing = true;
-    this.#finishTimer = setTimeout(() => this.close(), LINGER_MS);
+    // Twice, so that what has arrived is read first, when this process was held up.
+    this.#finishTimer = setTimeout(() => {
+      this.#finishTimer = setTimeout(() => this.close(), 0);
+    }, LINGER_MS);
   }
 
   close(): void {
@@ -115,6 +123,7 @@ export class DatagramLine implements Line {
 
   #take(datagram: Uint8Array, owner: Owner, now: number): void {
     this.#addCredit(1);
+    this.#expired += this.#ledger.giveUpBefore(now - this.#timeout).length;
     const reply = this.#ledger.take(datagram);
     if (reply.kind === "back") {
       if (reply.reordered) owner.noted("reordered", reply.number, "");

@@ -227,6 +227,7 @@ export class DatagramConversation implements Dialogue {
   }
 
   #take(datagram: Uint8Array): void {
+    this.#giveUp();
     const reply = this.#ledger.take(datagram);
     if (reply.kind === "back") {
       if (reply.reordered) this.#counts.reordered++;

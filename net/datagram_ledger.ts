@@ -20,6 +20,8 @@ const SAMPLES = 1024;
 /** Two datagrams that have nothing to do with each other have 1/256 of their bytes in common, and some more. */
 const CHANCE = 1 / 16;
 
+const NONE: readonly number[] = [];
+
 const UNSETTLED = 0;
 const BACK = 1;
 const LOST = 2;
@@ -109,7 +111,8 @@ export class DatagramLedger {
   }
 
   /** Gives up those that were sent before this performance.now(). Returns their numbers. */
-  giveUpBefore(time: number): number[] {
+  giveUpBefore(time: number): readonly number[] {
+    if (this.#settled === this.#sent || this.sentAt(this.#settled) >= time) return NONE;
     const lost: number[] = [];
     while (this.#settled < this.#sent && this.sentAt(this.#settled) < time) {
       lost.push(this.#settled);
