@@ -118,6 +118,7 @@ function plan(options: BenchShape & Target): Plan {
   const { address, dial, size, connections, seed, pace, warmup, timeout } = options;
   return {
     route: { address, dial, size },
+    workers: options.workers,
     connections,
     first: 0,
     seed,

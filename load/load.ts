@@ -135,6 +135,7 @@ export class Load implements Run {
         if (m >= warmup) this.#record.delay(Math.max(0, now - (first + m * interval)));
       },
       this.#turner!,
+      this.plan.workers >= navigator.hardwareConcurrency,
       this.#stopped.signal,
     );
   }

@@ -6,6 +6,8 @@ import type { PacePlan } from "./pace.ts";
 /** One worker's share of a run. Plain data: it is posted to the worker. Times are milliseconds. */
 export interface Plan {
   readonly route: Omit<Route, "window" | "timeout" | "turns">;
+  /** How many threads share the run. */
+  readonly workers: number;
   readonly connections: number;
   /** The number of the first connection, among those of all workers. */
   readonly first: number;

@@ -149,18 +149,18 @@ Deno.test("bench --rate says that the rate was not reached when it was not, and 
 
 Deno.test("bench says that it was held up itself: each message that was sent late counts", async () => {
   await using server = await ServerProcess.start();
-  const words = ["--rate", "1000", "-d", "2s", "--warmup", "0", "--json"];
+  const words = ["--rate", "1000", "-d", "1s", "--warmup", "0", "--json"];
   await using client = new ClientProcess("bench", `:${server.port}`, ...words);
   await server.log.with('"event":"message"');
   client.kill("SIGSTOP");
-  await new Promise((resolve) => setTimeout(resolve, 500)); // the time of the test itself
+  await new Promise((resolve) => setTimeout(resolve, 300)); // the time of the test itself
   client.kill("SIGCONT");
   await client.ended();
   const result: Result = JSON.parse(client.out.all[0]!);
   assertAddsUp(result);
-  assertEquals(result.due, 2000);
+  assertEquals(result.due, 1000);
   const { p99, max } = result.send_delay_ms!;
-  assert(p99! > 400 && max! >= 490, `sent up to ${max} ms late, p99 ${p99} ms`);
+  assert(p99! > 250 && max! >= 290, `sent up to ${max} ms late, p99 ${p99} ms`);
   assert(
     Math.abs(p99! - result.latency_ms.p99!) < 0.1 * p99! + 5,
     `delay ${p99}, latency ${result.latency_ms.p99} ms`,
@@ -168,12 +168,12 @@ Deno.test("bench says that it was held up itself: each message that was sent lat
   const percent = Number(
     /(\d+) % of the messages were sent more than 1 ms late/.exec(result.warnings.join())?.[1],
   );
-  assert(percent >= 24, `${percent} % were late: ${result.warnings}`);
+  assert(percent >= 29, `${percent} % were late: ${result.warnings}`);
 });
 
 Deno.test("bench: a client that runs half of the time says so", async () => {
   await using server = await ServerProcess.start();
-  const words = ["--rate", "500", "-d", "1s", "--warmup", "0", "--json"];
+  const words = ["--rate", "500", "-d", "600ms", "--warmup", "0", "--json"];
   await using client = new ClientProcess("bench", `:${server.port}`, ...words);
   await server.log.with('"event":"message"');
   let going = true;

@@ -6,7 +6,7 @@ import { CProgram } from "./c_program.ts";
 import { has, run } from "./helpers.ts";
 
 /** How often a figure may be spoilt by what else runs on this machine. One that is wrong is wrong each time. */
-const ATTEMPTS = 4;
+const ATTEMPTS = 6;
 
 async function holds(check: () => Promise<void>): Promise<void> {
   for (let attempt = 1;; attempt++) {
@@ -24,10 +24,13 @@ async function bench(words: string): Promise<Result> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** Within a tenth of the truth, or 0.3 ms. */
-function assertNear(figure: number | null, truth: number, what: string): void {
+/** Within a tenth of the truth, or 0.3 ms; `noise` more, where this machine was seen to be so much late. */
+function assertNear(figure: number | null, truth: number, what: string, noise = 0): void {
   const off = Math.abs(figure! - truth);
-  assert(figure !== null && off <= Math.max(truth / 10, 0.3), `${what}: ${figure} ms, in truth ${truth} ms`);
+  assert(
+    figure !== null && off <= Math.max(truth / 10, 0.3) + noise,
+    `${what}: ${figure} ms, in truth ${truth} ms; the machine was up to ${noise} ms late`,
+  );
 }
 
 const tool = { ignore: !has("gcc") };
@@ -42,10 +45,10 @@ Deno.test({
       await using quick = await server.serve(scheme, "delay", 0);
       await holds(async () => {
         const words = `${scheme}://127.0.0.1:${quick.port} -c 50 --rate ${rate} -d 400ms`;
-        const { p50 } = (await bench(words)).latency_ms;
+        const { latency_ms: { p50 }, send_delay_ms } = await bench(words);
         const [truth] = await client.figures(scheme, quick.port, 50, rate, 0.4);
         assert(
-          Math.abs(p50! - truth!) <= Math.max(0.1, 0.3 * truth!),
+          Math.abs(p50! - truth!) <= Math.max(0.1, 0.3 * truth!) + send_delay_ms!.p50!,
           `${scheme}, ${rate}/s: p50 ${p50} ms; the client in C sees ${truth} ms`,
         );
       });
@@ -58,31 +61,35 @@ Deno.test({
   ...tool,
   async fn() {
     using program = await CProgram.build("delay_server");
-    const check = (scheme: string, ms: number, shape: string, tail = true) =>
+    using client = await CProgram.build("open_loop");
+    const check = (scheme: string, ms: number, shape: string, { rate = 0, connections = 1 } = {}) =>
       holds(async () => {
         await using server = await program.serve(scheme, "delay", ms);
-        const { latency_ms, errors } = await bench(
-          `${scheme}://127.0.0.1:${server.port} ${shape} --warmup 200ms`,
+        const words = `${shape} -c ${connections}${rate > 0 ? ` --rate ${rate}` : ""} --warmup 200ms`;
+        const { latency_ms, send_delay_ms, errors } = await bench(
+          `${scheme}://127.0.0.1:${server.port} ${words}`,
         );
         assertEquals(errors, {});
+        // The system holds up any client now and then: one in C, in the same load, shows by how much.
+        const perSecond = rate === 0 ? connections * 1000 / ms : rate;
+        const [c50, c99] = await client.figures(scheme, server.port, connections, perSecond, 0.4);
         const [p50, p99] = await server.end();
-        assertNear(latency_ms.p50, p50!, `${scheme} ${shape}: p50`);
-        if (tail && latency_ms.p99 !== null) assertNear(latency_ms.p99, p99!, `${scheme} ${shape}: p99`);
+        const late = c50! - p50! + (send_delay_ms?.p50 ?? 0);
+        assertNear(latency_ms.p50, p50!, `${scheme} ${words}: p50`, late);
+        if (latency_ms.p99 !== null) {
+          assertNear(latency_ms.p99, ms, `${scheme} ${words}: p99`, p99! - ms + c99! - ms);
+        }
       });
-    // A closed loop leaves the machine idle: all of them at once.
+    await check("tcp", 5, "-d 500ms --workers 2", { connections: 10 });
+    await check("udp", 5, "-d 400ms", { connections: 4 });
+    // These two leave the machine idle.
     await Promise.all([
-      check("tcp", 5, "-d 800ms"),
-      check("tcp", 5, "-d 800ms -c 10 --workers 2"),
-      check("udp", 5, "-d 800ms -c 4"),
-      check("tcp", 150, "-d 800ms -c 20"),
-      check("tcp", 5, "-d 800ms --rate 50"),
+      check("tcp", 150, "-d 800ms", { connections: 20 }),
+      check("tcp", 5, "-d 800ms", { rate: 50 }),
     ]);
-    // By the clock it takes a core.
-    await check("tcp", 5, "-d 400ms --rate 1000 -c 10");
-    await check("udp", 5, "-d 400ms --rate 1000 -c 10");
-    // Two workers take both cores of a small machine, and hold up its server.
-    await check("tcp", 5, "-d 400ms --rate 5000 -c 50 --workers 2", false);
-    await check("tcp", 150, "-d 400ms --rate 500 -c 5");
+    for (const scheme of ["tcp", "udp"]) await check(scheme, 5, "-d 400ms", { rate: 1000, connections: 10 });
+    await check("tcp", 5, "-d 400ms --workers 2", { rate: 5000, connections: 50 });
+    await check("tcp", 150, "-d 400ms", { rate: 500, connections: 5 });
   },
 });
 
@@ -110,12 +117,12 @@ Deno.test({
     using program = await CProgram.build("delay_server");
     for (const scheme of ["tcp", "udp"]) {
       await holds(async () => {
-        await using server = await program.serve(scheme, "stall", 700, 200);
-        const words = "-c 4 --rate 1000 -d 2s --warmup 200ms";
+        await using server = await program.serve(scheme, "stall", 500, 100);
+        const words = "-c 4 --rate 1200 -d 1s --warmup 200ms";
         const { latency_ms } = await bench(`${scheme}://127.0.0.1:${server.port} ${words}`);
         const [, , , deaf] = await server.end();
-        // What was due x ms before the stall's end waits for x ms: of 2 s, a share q - 1 waits for longer than this.
-        const longest = (share: number) => deaf! - (1 - share) * 2000;
+        // What was due x ms before the stall's end waits for x ms: of 1 s, a share 1 - q waits for longer than this.
+        const longest = (share: number) => deaf! - (1 - share) * 1000;
         assertNear(latency_ms.p99, longest(0.99), `${scheme}: p99`);
         assertNear(latency_ms.p99_9, longest(0.999), `${scheme}: p99.9`);
         assertNear(latency_ms.max, deaf!, `${scheme}: max`);
