@@ -35,6 +35,7 @@ export interface BenchShape {
   readonly workers: number;
   readonly seed: number;
   readonly json: boolean;
+  readonly quiet: boolean;
   /** Paths of files to write, and of one to read. */
   readonly hdr: string | undefined;
   readonly report: string | undefined;
@@ -62,7 +63,7 @@ export async function bench(options: BenchShape & Target, stop: AbortSignal): Pr
   const errors: Record<string, number> = {};
   let warmupErrors = 0;
   const texts: string[] = [];
-  const progress = new Progress(options.duration, options.messages);
+  const progress = new Progress(options.duration, options.messages, options.quiet);
   let started = Date.now();
   let begin = Infinity;
   let spent = stopwatch();

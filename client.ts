@@ -2,7 +2,7 @@
 
 import { type Address, showAddress, type StreamAddress } from "./cli/address.ts";
 import { printable } from "./cli/escape.ts";
-import { output } from "./cli/output.ts";
+import { note, output } from "./cli/output.ts";
 import { readLines } from "./cli/terminal.ts";
 import { showDuration, showSize } from "./cli/units.ts";
 import { Conversation, type Dialogue, type Source } from "./net/conversation.ts";
@@ -28,6 +28,8 @@ export interface ConnectOptions {
 
 const RETRY_PAUSE_MS = 100;
 const NEWLINE = 10;
+const PROGRESS_MS = 1000;
+const ERASE_LINE = "\r\x1b[K";
 
 const encoder = new TextEncoder();
 
@@ -65,8 +67,13 @@ export async function connect(
       say(`${opening}; "exit" or Ctrl-D leaves\n`);
       await conversation.during(typed(conversation, reply, options.timeout, say, session.signal, interrupt));
     } else {
-      await conversation.during(conversation.send(until(stop, Deno.stdin)));
-      await finish(conversation, say);
+      const hide = options.quiet ? () => {} : showProgress(conversation, begin);
+      try {
+        await conversation.during(conversation.send(until(stop, Deno.stdin)));
+        await finish(conversation, say);
+      } finally {
+        hide();
+      }
       const ms = performance.now() - begin;
       const speed = `${showSize(Math.round(conversation.bytes / ms * 1000))}/s`;
       say(`${thereAndBack(conversation)} in ${showDuration(ms)} (${speed})${conversation.summary}\n`);
@@ -108,14 +115,22 @@ function thereAndBack({ bytes }: Dialogue): string {
   return `${showSize(bytes)} there and back`;
 }
 
-type Say = (text: string) => void;
-
-/** For a person, on stderr. */
-export function note(text: string): void {
-  try {
-    Deno.stderr.writeSync(encoder.encode(text));
-  } catch { /* stderr is closed or full; what counts is on stdout and in the exit code */ }
+/** How far a pipe is, each second, where stderr is a terminal and stdout is none. Returns what ends and removes it. */
+function showProgress(conversation: Dialogue, begin: number): () => void {
+  if (!Deno.stderr.isTerminal() || Deno.stdout.isTerminal()) return () => {};
+  let shown = false;
+  const timer = setInterval(() => {
+    const speed = showSize(Math.round(conversation.bytes / (performance.now() - begin) * 1000));
+    note(`${shown ? ERASE_LINE : ""}${thereAndBack(conversation)} so far (${speed}/s)`);
+    shown = true;
+  }, PROGRESS_MS);
+  return () => {
+    clearInterval(timer);
+    if (shown) note(ERASE_LINE);
+  };
 }
+
+type Say = (text: string) => void;
 
 /** With the host that is meant where none was given. */
 function shown(address: Address): string {
@@ -139,7 +154,8 @@ async function typed(
   const trips: number[] = [];
   await readLines("> ", stop, interrupt, async (line) => {
     if (line === "exit") return false;
-    const ms = await conversation.during(conversation.exchange(encoder.encode(`${line}\n`)));
+    const text = line.replace(/^\\(?=\\*exit$)/, ""); // \exit is the word
+    const ms = await conversation.during(conversation.exchange(encoder.encode(`${text}\n`)));
     if (ms === undefined) {
       say(`no reply within ${showDuration(timeout)}\n`);
       return true;

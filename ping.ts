@@ -1,7 +1,8 @@
 /** `echo ping`: one message at a time, every byte of its reply checked, timed. */
 
 import { type Address, showAddress, showPeer } from "./cli/address.ts";
-import { print } from "./cli/output.ts";
+import { note, print } from "./cli/output.ts";
+import type { Signals } from "./cli/signals.ts";
 import { showDuration } from "./cli/units.ts";
 import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "./load/line.ts";
 import { openLine } from "./load/open_line.ts";
@@ -25,6 +26,7 @@ export interface PingOptions {
   readonly reconnect: boolean;
   readonly seed: number;
   readonly json: boolean;
+  readonly quiet: boolean;
 }
 
 /** How often replies that do not come are looked for. */
@@ -41,8 +43,9 @@ const CATCH_UP_MS = 100;
  * it went as ping(8) would call well: replies came, none of them wrong, and all before the deadline where both
  * are asked for. Throws Failure when the first connection cannot be made for a reason that waiting does not cure.
  */
-export async function ping(options: PingOptions, stop: AbortSignal): Promise<boolean> {
+export async function ping(options: PingOptions, { stop, onQuit }: Signals): Promise<boolean> {
   const session = new Session(options, stop);
+  onQuit(() => session.tell());
   return await session.run();
 }
 
@@ -74,6 +77,7 @@ class Session implements Owner {
     const { address, size, json, count, interval, timeout, deadline, reconnect, seed } = options;
     this.#log = new PingLog({
       json,
+      quiet: options.quiet,
       size,
       version: options.version,
       target: showAddress(address),
@@ -88,6 +92,11 @@ class Session implements Owner {
         seed,
       },
     }, print);
+  }
+
+  /** Says on stderr how it goes, and goes on. */
+  tell(): void {
+    note(`${this.#log.interim(this.#sent, this.#waiting.size)}\n`);
   }
 
   async run(): Promise<boolean> {

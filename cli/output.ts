@@ -21,6 +21,13 @@ export function print(text: string): Promise<void> {
   return output(encoder.encode(text));
 }
 
+/** A line or a piece of one for a person, on stderr. */
+export function note(text: string): void {
+  try {
+    Deno.stderr.writeSync(encoder.encode(text));
+  } catch { /* stderr is closed or full; what counts is on stdout and in the exit code */ }
+}
+
 const WIDEST = 80;
 const NARROWEST = 40;
 

@@ -6,6 +6,8 @@ export interface Signals {
   readonly stop: AbortSignal;
   /** What Ctrl-C at the terminal calls where it makes no signal. */
   readonly interrupt: () => void;
+  /** What SIGQUIT does from now on, in place of asking to stop. */
+  readonly onQuit: (tell: () => void) => void;
 }
 
 /**
@@ -27,12 +29,12 @@ export function listenToSignals(): Signals {
       stop.abort(name);
     } else if (performance.now() - asked >= ONE_WISH_MS) Deno.exit(130);
   };
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
-    Deno.addSignalListener(name, () => ask(name));
-  }
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(name, () => ask(name));
+  let quit = () => ask("SIGQUIT");
+  Deno.addSignalListener("SIGQUIT", () => quit());
   // From 2.9.2 on, `deno run` opens its debugger on SIGUSR1, to every user of the machine, and nothing prevents it
   // but to be gone. So the signal does what it does to a process that does not know it.
   Deno.addSignalListener("SIGUSR1", () => Deno.exit(ENDED_BY_USR1));
   Deno.addSignalListener("SIGUSR2", () => {}); // without a listener it would end the process
-  return { stop: stop.signal, interrupt: () => ask("SIGINT") };
+  return { stop: stop.signal, interrupt: () => ask("SIGINT"), onQuit: (tell) => quit = tell };
 }

@@ -27,7 +27,8 @@ export async function readLines(
   // Where it may not stop itself, a listener keeps readline from trying, and Ctrl-Z does nothing.
   if (!maySignalItself()) terminal.on("SIGTSTP", () => {});
   terminal.once("close", () => {
-    if (prompting) process.stderr.write("\n"); // what comes next starts on a line of its own
+    // What comes next starts on a line of its own, also where the user types on while a reply is awaited.
+    if (prompting || terminal.line !== "") process.stderr.write("\n");
   });
   terminal.prompt();
   for await (const line of terminal) {

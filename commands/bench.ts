@@ -59,6 +59,7 @@ const flags = {
   timeout: option("timeout", "D", timeout, "5s", "for connecting, and for each reply, or off"),
   seed: option("seed", "N", seed, "1", "of the random bytes that are sent"),
   json: jsonFlag,
+  quiet: lettered("q", toggle("quiet", "no progress on the terminal, only the report")),
   hdr: optional("hdr", "FILE", String, "write the latencies as a standard HDR histogram log (.hlog)"),
   report: optional("report", "FILE", String, "write the report as one HTML page"),
   compare: optional("compare", "FILE", String, "an earlier --json, to be shown beside this run"),

@@ -5,7 +5,8 @@ import { checkDatagrams } from "../cli/checks.ts";
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
 import { durationOrNone, LARGEST_DATAGRAM, size, UsageError } from "../cli/units.ts";
-import { connect, note } from "../client.ts";
+import { note } from "../cli/output.ts";
+import { connect } from "../client.ts";
 import { USUAL_DATAGRAM } from "../net/datagram_client.ts";
 import {
   ADDRESS,

@@ -36,6 +36,7 @@ const flags = {
   reconnect: lettered("r", toggle("reconnect", "a new connection for each message, with its own times")),
   seed: option("seed", "N", seed, "1", "of the random bytes that are sent"),
   json: jsonFlag,
+  quiet: lettered("q", toggle("quiet", "print nothing but the summary")),
   ...dialFlags,
 } satisfies Flags;
 
@@ -51,7 +52,8 @@ export const command: Command<typeof flags> = {
     SIZE,
     "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong, or a --deadline came before " +
     "the --count; 2 the command line was wrong.",
-    "Signals: INT, TERM, HUP and QUIT end it with its summary, a second one at once, with 130.",
+    "Signals: INT, TERM and HUP end it with its summary, a second one at once, with 130; QUIT (Ctrl-\\) shows the " +
+    "figures so far, and it goes on.",
   ],
   examples: [
     ["echo ping 10.0.0.7", "until Ctrl-C"],
@@ -68,5 +70,5 @@ export async function run(words: string[]): Promise<boolean> {
   const dial = await dialOptions(options, address);
   if (address.scheme !== "unix") giveUp("read", "write");
   const deadline = options.deadline || undefined;
-  return await ping({ ...options, deadline, version: config.version, address, dial }, listenToSignals().stop);
+  return await ping({ ...options, deadline, version: config.version, address, dial }, listenToSignals());
 }

@@ -14,6 +14,8 @@ export interface Times {
 
 export interface PingLogOptions {
   readonly json: boolean;
+  /** Nothing but the summary. */
+  readonly quiet: boolean;
   readonly size: number;
   readonly version: string;
   readonly target: string;
@@ -65,6 +67,7 @@ export class PingLog {
   #min = Infinity;
   #max = 0;
   #writing = Promise.resolve();
+  #ending = false;
 
   /** `print` writes to stdout; what it throws comes out of `written`. */
   constructor(options: PingLogOptions, print: (text: string) => Promise<void>) {
@@ -132,9 +135,15 @@ export class PingLog {
   /** The summary, after so many messages, of which so many are still on their way. */
   end(transmitted: number, unfinished: number): PingEnd {
     const end = this.#summary(transmitted, this.#received === 0 ? 0 : unfinished);
+    this.#ending = true;
     if (this.#options.json) this.#object(end);
     else this.#text(end).forEach((line) => this.#line(line));
     return end;
+  }
+
+  /** The figures so far, in one line. */
+  interim(transmitted: number, unfinished: number): string {
+    return this.#text(this.#summary(transmitted, unfinished)).slice(2, 4).join(", ");
   }
 
   /** Resolves when all is written. Throws OutputClosed or Failure when it cannot be. */
@@ -197,6 +206,7 @@ export class PingLog {
   }
 
   #line(line: string): void {
+    if (this.#options.quiet && !this.#ending) return;
     this.#writing = this.#writing.then(() => this.#print(`${line}\n`));
     this.#writing.catch(() => {}); // told by `written`
   }

@@ -30,10 +30,10 @@ export class Progress {
   #at = 0;
 
   /** For a run of so many milliseconds, or of so many messages; whichever is known. */
-  constructor(duration: number | undefined, messages: number | undefined) {
+  constructor(duration: number | undefined, messages: number | undefined, quiet: boolean) {
     this.#seconds = duration === undefined ? undefined : duration / 1000;
     this.#total = this.#seconds ?? messages ?? 1;
-    if (!Deno.stderr.isTerminal()) return;
+    if (quiet || !Deno.stderr.isTerminal()) return;
     const bar: Bar = new cliProgress.SingleBar({
       format: "[{bar}] {left}{now}",
       stream: process.stderr,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { at, ClientProcess, type Mangle, mangled, socat } from "./client_process.ts";
-import { has, peer, run, ServerProcess } from "./helpers.ts";
+import { ECHO, has, Lines, peer, ROOT, run, ServerProcess } from "./helpers.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -177,4 +177,39 @@ Deno.test("ping: a wrong command line is exit 2, before anything is opened", asy
     const { code, stderr } = await run(["ping", ...words.split(" ")]);
     assertEquals([code, stderr.trimEnd().split("\n").length], [2, 1], stderr);
   }
+});
+
+Deno.test("ping -q prints the summary alone, as text and as JSON", async () => {
+  await using server = await ServerProcess.start();
+  const words = ["ping", "-c", "2", "-i", "1ms", "-q", `:${server.port}`];
+  const plain = await run(words);
+  assertMatch(
+    text(plain.stdout),
+    /^\n--- tcp:.* ping statistics ---\n2 transmitted, 2 received, 0% loss/,
+  );
+  const json = await run([...words, "--json"]);
+  assertEquals(JSON.parse(text(json.stdout)).received, 2);
+});
+
+Deno.test("SIGQUIT shows ping's figures so far on stderr, and it goes on", async () => {
+  await using server = await ServerProcess.start();
+  const [program = "", ...args] = [
+    ...ECHO.filter((word) => word !== "serve"),
+    "ping",
+    "-i",
+    "20ms",
+    `:${server.port}`,
+  ];
+  const child = new Deno.Command(program, { args, cwd: ROOT, stdout: "piped", stderr: "piped" }).spawn();
+  const out = new Lines(child.stdout);
+  const told = new Lines(child.stderr);
+  await out.with("seq=2 ");
+  child.kill("SIGQUIT");
+  const line = await told.with("transmitted");
+  assertMatch(line, /^\d+ transmitted, \d+ received, 0% loss, time .*, rtt min\/avg\/max\/mdev = .* ms$/);
+  const seen = out.all.length;
+  await out.with(new RegExp(`seq=${seen + 3} `));
+  child.kill("SIGINT");
+  assertEquals((await child.status).code, 0);
+  await Promise.all([out.ended, told.ended]);
 });

@@ -169,6 +169,56 @@ Deno.test({
 });
 
 Deno.test({
+  name: "\\exit sends the word that would end the session, and \\\\exit the one with its backslash",
+  ignore,
+  async fn() {
+    await using server = await ServerProcess.start();
+    await using terminal = await Terminal.connect(`:${server.port}`);
+    await terminal.shows(/\n>$/);
+    await terminal.type("\\exit", "Enter");
+    await terminal.shows(/ms {2}exit\n>$/);
+    await terminal.type("\\\\exit", "Enter");
+    await terminal.shows(/ms {2}\\\\exit\n>$/); // a backslash is shown escaped
+    await terminal.type("exit", "Enter");
+    assertEquals(await terminal.exit(), 0);
+    assertStringIncludes(await terminal.screen(), "2 lines, 11 bytes there and back");
+  },
+});
+
+Deno.test({
+  name: "an error that comes while the user types on begins a line of its own",
+  ignore,
+  async fn() {
+    await using server = await ServerProcess.start();
+    await using terminal = await Terminal.connect("--timeout", "1500ms", `:${server.port}`);
+    await terminal.shows(/\n>$/);
+    server.kill("SIGSTOP");
+    await terminal.type("hello", "Enter");
+    await terminal.type("half typ");
+    assertEquals(await terminal.exit(5000), 1);
+    server.kill("SIGCONT");
+    assertMatch(await terminal.screen(), /half typ\necho: no reply from .*\n\[exit 1\]/);
+  },
+});
+
+Deno.test({
+  name: "a long pipe shows how far it is on a terminal's stderr, and -q does not",
+  ignore,
+  async fn() {
+    await using server = await ServerProcess.start(["-q"]);
+    const pipe = `{ head -c 100000; sleep 2; head -c 100000; } < /dev/zero | "$@" > /dev/null`;
+    const words = [...ECHO.filter((word) => word !== "serve"), "connect", `:${server.port}`];
+    await using quiet = await Terminal.run([...words, "-q"], SCRIPT.replace('"$@"', () => pipe));
+    await using terminal = await Terminal.run(words, SCRIPT.replace('"$@"', () => pipe));
+    await terminal.shows(/^100\.0 kB there and back so far \(.*\/s\)$/m);
+    assertEquals(await terminal.exit(), 0);
+    assertMatch(await terminal.screen(), /^200\.0 kB there and back in [\d.]+ s \(.*\/s\)\n\[exit 0\]/);
+    assertEquals(await quiet.exit(), 0);
+    assertMatch(await quiet.screen(), /^\[exit 0\]/);
+  },
+});
+
+Deno.test({
   name: "a hostile server's control bytes are shown at the terminal, not obeyed",
   ignore,
   async fn() {
