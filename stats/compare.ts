@@ -46,7 +46,7 @@ export function comparison(old: Result, now: Result): string[] {
   const differ = differences(old, now);
   if (differ.length > 0) {
     const words = differ.map((key) =>
-      `${key.replaceAll("_", " ")} (${old.options[key]}, now ${now.options[key]})`
+      `${key.replaceAll("_", " ")} (${old.options[key] ?? "none"}, now ${now.options[key] ?? "none"})`
     );
     return [`The runs were not made alike, so none is called better. They differ in ${words.join(", ")}.`];
   }

@@ -52,33 +52,25 @@ export function warnings(circumstances: Circumstances): string[] {
   const found: string[] = [];
   if (rate === null && busy >= BUSY && seconds >= SHORTEST_SECONDS) {
     found.push(
-      `the client's own CPU was full (${
-        percent(Math.min(busy, 1))
-      } of its threads): the server may be faster; ` +
-        "try more --workers, or another machine",
+      `the client's own CPU was full (${percent(Math.min(busy, 1))} of its threads): ` +
+        "the server may be faster; try more --workers, or another machine",
     );
   }
   if (rate !== null && late > LATE) {
     found.push(
-      `${
-        percent(late)
-      } of the messages were sent more than 1 ms late: the client's own CPU was full, or shared; ` +
-        "try a lower --rate, or more --workers",
+      `${percent(late)} of the messages were sent more than ${LATE_MS} ms late: ` +
+        "the client's own CPU was full, or shared; try a lower --rate, or more --workers",
     );
   }
   if (due !== null && unsent > due * UNSENT) {
     found.push(
-      `the rate asked for was not reached: ${count(unsent)} of ${
-        count(due)
-      } messages could not be sent in time; ` +
-        "the latencies are those of an overload",
+      `the rate asked for was not reached: ${count(unsent)} of ${count(due)} messages ` +
+        "could not be sent in time; the latencies are those of an overload",
     );
   } else if (due !== null && growth > Math.max(due * GROWTH, CHANCE)) {
     found.push(
-      `the replies did not keep up with the rate: ${
-        count(growth)
-      } more messages were on their way in the end ` +
-        "than at half time; the latencies are those of an overload",
+      `the replies did not keep up with the rate: ${count(growth)} more messages ` +
+        "were on their way in the end than at half time; the latencies are those of an overload",
     );
   }
   if (received === 0) {
@@ -90,15 +82,11 @@ export function warnings(circumstances: Circumstances): string[] {
   }
   found.push(...unknown(circumstances));
   const { p99, max } = latency;
-  if (
-    rate === null && p99 !== null && max !== null && max > 2 * p99 &&
-    max > Math.max(STALL * 1000 * seconds, STALL_MS)
-  ) {
+  const stall = Math.max(STALL * 1000 * seconds, STALL_MS);
+  if (rate === null && p99 !== null && max !== null && max > 2 * p99 && max > stall) {
     found.push(
-      `a reply took ${
-        milliseconds(max)
-      } ms, and its connection sent nothing meanwhile, which p99 does not show: ` +
-        "use --rate to learn what users would have seen",
+      `a reply took ${milliseconds(max)} ms, and the next message waited for it, ` +
+        "which p99 does not show: use --rate to learn what users would have seen",
     );
   }
   const odd = uneven(circumstances);

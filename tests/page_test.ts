@@ -113,6 +113,12 @@ const PAGES: Readonly<Record<string, readonly [number, ...Result[]]>> = {
   "one result": [4, result(30)],
   "two results": [6, result(20, 1.4), { ...result(30), errors: {} }],
   "one second": [4, result(1)],
+  "eight minutes, and lost messages": [4, {
+    ...result(120),
+    timeline: result(120).timeline.map((second) => ({ ...second, at_seconds: 4 * second.at_seconds })),
+    latency_ms: { ...result(120).latency_ms, p99: null, p99_9: null, max: null },
+    latency_distribution: result(120).latency_distribution.filter(([share]) => share < 0.98),
+  }],
   "no message": [0, NOTHING],
   "no message, compared": [6, result(10), NOTHING],
   "hostile": [6, HOSTILE, result(3)],
