@@ -366,7 +366,7 @@ export class Server implements Service {
     this.#log.write(connection.phase === "arriving" ? "rejected" : "disconnected", {
       client,
       peer,
-      reason: owed > 0 ? `${reason}, ${owed} bytes were not echoed` : reason,
+      reason: owed > 0 ? `${reason}, ${owed} bytes read and not echoed` : reason,
       duration_ms: Math.round(performance.now() - since),
       bytes,
     });

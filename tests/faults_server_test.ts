@@ -690,7 +690,7 @@ Deno.test("fault 13: clients that do not finish, or do not read, are cut off aft
   const reasons = server.log.events("disconnected").map(({ reason }) => String(reason)).sort();
   assertEquals(reasons.length, 2);
   assertMatch(reasons[0]!, /^still open \S+ s after the stop$/);
-  assertMatch(reasons[1]!, /^still open \S+ s after the stop, \d{3,} bytes were not echoed$/);
+  assertMatch(reasons[1]!, /^still open \S+ s after the stop, \d{3,} bytes read and not echoed$/);
   assertEquals(server.log.events("stopped")[0]!["failed"], 2);
 });
 
