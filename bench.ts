@@ -208,6 +208,7 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
       timeline: timeline.seconds(size),
       seconds,
       rate,
+      connectRate: options.connectRate && options.address.scheme !== "unix",
       unsent: fared.unsent,
       growth: fared.growth,
       busy: client.cpu / (client.wall * threads),

@@ -17,6 +17,12 @@ const UNSENT = 0.01;
 const GROWTH = 0.005;
 /** By so many they may differ by chance. */
 const CHANCE = 16;
+/**
+ * A connection that this side closes keeps its port for a minute (TIME_WAIT). Linux has 28,232 for one address, and
+ * looks for long when half of them are taken: after 16,000 connections 5,000/s fell to 1,000/s.
+ */
+const PORTS = 28_232;
+const TIME_WAIT_SECONDS = 60;
 /** A closed loop hides a stall that takes a greater share of the run: 1 % of all moments would be in users' p99. */
 const STALL = 0.01;
 /** A busy machine alone makes shorter ones. */
@@ -39,6 +45,8 @@ export interface Circumstances {
   readonly received: number;
   readonly lost: number;
   readonly unfinished: number;
+  /** Whether each message had a connection of its own, from a port of its own. */
+  readonly connectRate: boolean;
   readonly unsent: number;
   readonly growth: number;
   /** What share of the time of its threads the client was busy. */
@@ -71,6 +79,18 @@ export function warnings(circumstances: Circumstances): string[] {
     found.push(
       `the replies did not keep up with the rate: ${count(growth)} more messages ` +
         "were on their way in the end than at half time; the latencies are those of an overload",
+    );
+  }
+  const portsTaken = circumstances.sent * Math.min(1, TIME_WAIT_SECONDS / seconds);
+  if (circumstances.connectRate && portsTaken > PORTS / 2) {
+    found.push(
+      `${
+        count(Math.round(portsTaken))
+      } connections in a minute and less: each keeps one of this machine's some ` +
+        `28,000 ports for a minute (TIME_WAIT), and connecting slows down; try -n ${
+          PORTS / 2
+        }, or a --rate below ` +
+        `${Math.floor(PORTS / 2 / TIME_WAIT_SECONDS)}`,
     );
   }
   if (received === 0) {

@@ -174,6 +174,7 @@ const CALM: Parameters<typeof warnings>[0] = {
   received: 10_000,
   lost: 0,
   unfinished: 0,
+  connectRate: false,
   unsent: 0,
   growth: 0,
   busy: 0.5,
@@ -205,6 +206,9 @@ Deno.test("each reason for distrust has its warning, and a calm run has none", (
   assertMatch(warned({ ...byClock, unsent: 300 }), /^the rate asked for was not reached: 300 of 20,000 /);
   assertMatch(warned({ ...byClock, growth: 300 }), /^the replies did not keep up .*: 300 more messages/);
   assertEquals(warned({ ...byClock, unsent: 100, growth: 100 }), "");
+  const connections = { connectRate: true, sent: 60_000, received: 60_000 };
+  assertMatch(warned({ ...connections, seconds: 12 }), /^60,000 connections in .* \(TIME_WAIT\)/);
+  assertEquals(warned({ ...connections, seconds: 600 }), "");
   assertMatch(
     warned({ latency: { ...LATENCY, p99_9: null }, sent: 999 }),
     /^999 messages are too few for p99.9;/,
