@@ -126,11 +126,13 @@ class Session implements Owner {
     const { count = Infinity, deadline = Infinity, interval } = this.#options;
     const begin = performance.now();
     for (let next = begin; !this.#over.aborted;) {
+      const dials = this.#line === undefined && !this.#options.reconnect;
       await this.#send();
       await this.#log.written();
       if (this.#sent >= count) return;
       if (interval === 0) await this.#until(() => this.#waiting.size === 0);
       const now = performance.now();
+      if (dials) next = now; // no message was due while there was no connection
       next = Math.max(next + interval, now - CATCH_UP_MS);
       const wait = next < begin + deadline ? next - now : Infinity;
       if (wait > 0) await pause(Math.min(wait, LONGEST_TIMER_MS), this.#over);

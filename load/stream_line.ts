@@ -9,7 +9,7 @@ import { Fault, fault, type Line, type Owner } from "./line.ts";
 const SMALLEST_BUFFER = 4 << 10;
 const LARGEST_BUFFER = 256 << 10;
 /** When all is back and our direction is ended, how long the other end may take to end its own. */
-const FINISH_MS = 200;
+const FINISH_MS = 300;
 /**
  * So many bytes on their way fit into the socket buffers of any path: writing them ends although nothing is read.
  * More are written beside the reading, which costs a quarter more time a message.

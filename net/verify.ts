@@ -170,7 +170,7 @@ function inserted({ offset, before, after, came }: Evidence): Explanation | unde
   const match = longest(came, after, 1, (at, run) => at + run === came.length && run === after.length);
   if (match === undefined) return undefined;
   const n = match.at;
-  const from = n < PROOF ? -1 : buffer(before).lastIndexOf(came.subarray(0, n));
+  const from = n < PROOF ? -1 : lastIndex(before, came.subarray(0, n), before.length);
   if (from >= 0) {
     const start = offset - before.length + from;
     return { ...match, text: twice(start, start, n) };
@@ -220,7 +220,7 @@ function longest(
 ): Match | undefined {
   const probe = needle.subarray(0, PROOF);
   const find = (at: number) =>
-    before === undefined ? buffer(hay).indexOf(probe, at) : at < 0 ? -1 : buffer(hay).lastIndexOf(probe, at);
+    before === undefined ? buffer(hay).indexOf(probe, at) : lastIndex(hay, probe, at);
   const step = before === undefined ? 1 : -1;
   let best: Match | undefined;
   let at = find(before === undefined ? from : before - 1);
@@ -232,6 +232,14 @@ function longest(
     else if (!better(best, match)) best = { ...best, vague: true };
   }
   return best;
+}
+
+/** The last place up to `at` where it has all of `probe`. Node's lastIndexOf misses some of them on Deno 2.7. */
+function lastIndex(hay: Uint8Array, probe: Uint8Array, at: number): number {
+  for (let i = Math.min(at, hay.length - probe.length); i >= 0; i--) {
+    if (hay[i] === probe[0] && common(hay, i, probe, 0) === probe.length) return i;
+  }
+  return -1;
 }
 
 function better(a: Pick<Match, "whole" | "run">, b: Pick<Match, "whole" | "run">): boolean {

@@ -121,7 +121,7 @@ const changed = (at: number, n: number) =>
   `sent ${hex(at, at + n)}, received ${hex(at, at + n, 0x80)}`;
 
 const rows: Row[] = [
-  ...[[0, 1], [MIDDLE, 1], [MIDDLE, 3], [LAST, 1], [TOTAL - 1, 1]].map(([at = 0, n = 0]): Row => ({
+  ...[[0, 1], [MIDDLE, 3], [TOTAL - 1, 1]].map(([at = 0, n = 0]): Row => ({
     what: `${n} flipped at byte ${at}`,
     answer: () => flip(at, n),
     kind: "corrupted",
@@ -133,7 +133,7 @@ const rows: Row[] = [
     kind: "corrupted",
     says: () => `${n === 1 ? "1 byte is" : `${n} bytes are`} missing at byte ${at}`,
   })),
-  ...[[MIDDLE, 1], [MIDDLE, 5], [LAST, 1], [3 * SIZE, SIZE], [TOTAL - SIZE, SIZE], [TOTAL - 1, 1]].map((
+  ...[[MIDDLE, 1], [MIDDLE, 5], [3 * SIZE, SIZE], [TOTAL - 1, 1]].map((
     [at = 0, n = 0],
   ): Row => ({
     what: `${n} doubled at byte ${at}`,
@@ -255,13 +255,9 @@ for (const row of rows) {
 }
 
 Deno.test("a fault in the warm-up is named and counted too, and costs the exit code", async () => {
-  for (const { answer, kind, says, tail } of [rows[1]!, rows.find(({ kind }) => kind === "surplus")!]) {
-    await benchTells(
-      { what: "", answer, kind, says, ...tail && { tail } },
-      1,
-      "--warmup 300ms -d 100ms --rate 100",
-    );
-  }
+  await Promise.all(
+    ["--rate 100", "--pipeline 1"].map((pace) => benchTells(rows[1]!, 1, `--warmup 300ms -d 100ms ${pace}`)),
+  );
 });
 
 Deno.test({
@@ -273,7 +269,7 @@ Deno.test({
     for (const words of commands) {
       const { code, stdout } = await run(["ping", `:${server.port}`, ...words.split(" ")]);
       const { errors, lost } = JSON.parse(lines(stdout).at(-1)!);
-      assertEquals([code, errors, lost], [1, { reset: 10 }, 10]);
+      assertEquals([code, Object.keys(errors), lost], [1, ["reset"], 10]);
     }
     const bench = await run(["bench", `:${server.port}`, "-n", "4", "-c", "2", "--json"]);
     assertEquals(Object.keys(JSON.parse(decoder.decode(bench.stdout)).errors), ["reset"]);
@@ -360,6 +356,7 @@ Deno.test("ping sends nothing at the deadline, and calls nothing lost that is st
   );
   assertEquals(runs.map(({ end }) => [end.transmitted, end.received, end.lost]), Array(6).fill([2, 2, 0]));
   // Each reply takes 150 ms: those of the last three messages come after the deadline.
+  const over = Promise.withResolvers<void>();
   using slow = peer(async (conn) => {
     const bytes = new Uint8Array(64);
     const pending: Promise<void>[] = [];
@@ -368,8 +365,10 @@ Deno.test("ping sends nothing at the deadline, and calls nothing lost that is st
       pending.push(new Promise((resolve) => setTimeout(resolve, 150)).then(() => writeAll(conn, reply)));
     }
     await Promise.allSettled(pending);
+    over.resolve();
   });
   const { end } = await pingJson(`:${slow.port} -w 500ms -i 60ms`);
+  await over.promise;
   assertEquals([end.transmitted, end.lost, end.loss_percent, end.errors], [9, 0, 0, {}]);
   assertEquals(end.received + end.unfinished, 9);
   assert(end.unfinished >= 2 && end.received >= 4, JSON.stringify(end));
