@@ -1,6 +1,8 @@
 /** Messages over a stream: TCP, TLS, Unix sockets. They come back in order, cut up in any way. */
 
+import { LAST_WORD_MS } from "../net/conversation.ts";
 import type { Messages } from "../net/messages.ts";
+import { pause } from "../net/pause.ts";
 import { Turns } from "../net/turns.ts";
 import type { Dialled } from "../net/stream.ts";
 import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
@@ -70,7 +72,7 @@ export class StreamLine implements Line {
         const n = await this.#stream.read(this.#buffer);
         if (this.#closed) return;
         if (n === null && this.#finishing) return;
-        if (n === null) throw this.#failed ?? new Fault("closed", "the other end closed the connection");
+        if (n === null) throw await this.#whyEnded();
         const now = performance.now();
         const right = this.#take(n, owner, now);
         if (right < n) throw await this.#judge(this.#buffer.slice(right, n));
@@ -123,6 +125,12 @@ export class StreamLine implements Line {
     clearTimeout(this.#finishTimer);
     this.#turns.leave();
     this.#stream.close();
+  }
+
+  /** The system tells of a reset but once, and it may be a write that hears of it, a moment after the read ended. */
+  async #whyEnded(): Promise<unknown> {
+    if (this.#sending && this.#failed === undefined) await pause(LAST_WORD_MS);
+    return this.#failed ?? new Fault("closed", "the other end closed the connection");
   }
 
   /** Compares what arrived, and tells of the messages that are complete. Returns how many bytes are right. */

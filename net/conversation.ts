@@ -1,5 +1,6 @@
-import { Failure, failure, OutputClosed } from "./errors.ts";
+import { errno, Failure, failure, OutputClosed } from "./errors.ts";
 import { Outstanding } from "./outstanding.ts";
+import { pause } from "./pause.ts";
 import type { Stream } from "./stream.ts";
 import { AFTER, BEFORE, diagnose, gather } from "./verify.ts";
 import { showDuration } from "../cli/units.ts";
@@ -9,6 +10,8 @@ const MAX_OUTSTANDING = 64 << 20;
 const RECEIVE_BUFFER = 256 << 10;
 /** When all is back and our direction is closed, how long the other end may take to close its own. */
 const LINGER_MS = 1000;
+/** How long a write may take to tell why the other end is gone. */
+export const LAST_WORD_MS = 20;
 
 /** Where bytes come from: fills the start of `into`, null at the end. `Deno.stdin` is one. */
 export interface Source {
@@ -62,6 +65,8 @@ export class Conversation implements Dialogue {
   #halfClosed = false;
   /** Wrong bytes came: nothing more is sent. */
   #faulty = false;
+  /** Why the last bytes could not be sent. */
+  #unsent: unknown;
   /** Called when something came back, by whoever waits for that. */
   #onProgress = () => {};
 
@@ -100,6 +105,7 @@ export class Conversation implements Dialogue {
         // Only what comes back counts as progress: a write may do no more than fill a buffer of the kernel.
         for (let at = 0; at < n;) at += await this.#stream.write(piece.subarray(at, n));
       } catch (error) {
+        this.#unsent = error;
         await this.#ended.promise; // reading tells more of what happened than the failed write
         throw failure("send to", this.#where, error);
       }
@@ -163,6 +169,8 @@ export class Conversation implements Dialogue {
         this.#onProgress();
       }
       if (this.#outstanding.length > 0 || !this.#halfClosed) {
+        await pause(LAST_WORD_MS); // the system tells of a reset but once, and a write may hear of it
+        if (errno(this.#unsent) === "ECONNRESET") throw this.#unsent;
         throw new Failure(`the other end closed the connection${this.#score()}`);
       }
       this.#ended.resolve();
