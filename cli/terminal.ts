@@ -12,6 +12,8 @@ export async function readLines(
   interrupt: () => void,
   onLine: (line: string) => Promise<boolean>,
 ): Promise<void> {
+  const byKernel = !maySignalItself();
+  if (byKernel) keepSignals();
   const terminal = createInterface({
     input: process.stdin,
     output: process.stderr,
@@ -24,8 +26,11 @@ export async function readLines(
   terminal.on("SIGINT", interrupt);
   // After Ctrl-Z and `fg` readline leaves the input paused.
   terminal.on("SIGCONT", () => prompting ? terminal.prompt(true) : terminal.resume());
-  // Where it may not stop itself, a listener keeps readline from trying, and Ctrl-Z does nothing.
-  if (!maySignalItself()) terminal.on("SIGTSTP", () => {});
+  const goOn = () => {
+    if (process.stdin.isTTY) process.stdin.setRawMode(true); // the shell has made it its own
+    if (prompting) terminal.prompt(true);
+  };
+  if (byKernel) Deno.addSignalListener("SIGCONT", goOn);
   terminal.once("close", () => {
     // What comes next starts on a line of its own, also where the user types on while a reply is awaited.
     if (prompting || terminal.line !== "") process.stderr.write("\n");
@@ -38,7 +43,19 @@ export async function readLines(
     terminal.prompt();
   }
   stop.removeEventListener("abort", close);
+  if (byKernel) Deno.removeSignalListener("SIGCONT", goOn);
   terminal.close();
+}
+
+/**
+ * Where the program may not stop itself, Ctrl-Z and Ctrl-C are left to the terminal, which sends the signals: then
+ * readline does not see the keys, and the shell, which wants lines and echo for itself, sees to that.
+ */
+function keepSignals(): void {
+  process.stdin.setRawMode = (raw) => {
+    Deno.stdin.setRaw(raw, { cbreak: raw });
+    return process.stdin;
+  };
 }
 
 /** Deno 2.7 asks for --allow-run even for a signal to oneself. */
