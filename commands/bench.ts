@@ -33,7 +33,7 @@ const flags = {
   ),
   messages: lettered(
     "n",
-    optional("messages", "N", count, "stop after so many messages, over all connections"),
+    optional("messages", "N", count, "measure so many messages, over all connections"),
   ),
   rate: optional(
     "rate",
