@@ -118,8 +118,17 @@ function isResult(found: unknown): found is Result {
   const objects = [result.options, result.latency_ms, result.errors].every((o) =>
     typeof o === "object" && o !== null
   );
-  const lists = [result.latency_distribution, result.timeline, result.warnings].every(Array.isArray);
-  return texts && numbers && objects && lists;
+  const points = isListOf(
+    result.latency_distribution,
+    (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite),
+  );
+  const seconds = isListOf(result.timeline, (second) => typeof second === "object" && second !== null);
+  const words = isListOf(result.warnings, (warning) => typeof warning === "string");
+  return texts && numbers && objects && points && seconds && words;
+}
+
+function isListOf(list: unknown, isRight: (item: unknown) => boolean): boolean {
+  return Array.isArray(list) && list.every(isRight);
 }
 
 function why(error: unknown): string {

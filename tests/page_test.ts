@@ -286,6 +286,8 @@ Deno.test("two runs that were not made alike get no verdict, and are told to dif
 Deno.test("a point of the page says how many seconds it stands for, and errors are those of one second", () => {
   const notes = (one: Result) => [...page([one]).matchAll(/Each point is [^<.]*/g)].map(([note]) => note);
   assertEquals(new Set(notes(result(120))), new Set(["Each point is one second of the run"]));
+  const short = { ...result(1), timeline: [{ ...result(1).timeline[0]!, at_seconds: 0.3 }] };
+  assertStringIncludes(page([short]), "The point is the whole run.");
   const timeline = new Timeline();
   for (let second = 1; second <= 300; second++) {
     timeline.record(1);

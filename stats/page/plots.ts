@@ -29,6 +29,9 @@ const LATENCIES: readonly Quantity[] = [
   ["max", (second) => second.max_ms],
 ];
 
+/** By which a second of a timeline may be short. */
+const ROUNDING = 0.01;
+
 const FAILURES: Quantity = ["errors", (second, lasts) => (finite(second.errors) ?? 0) / lasts];
 
 /** From which ratio of the greatest to the least latency a linear axis would press the p50 flat. */
@@ -121,6 +124,7 @@ function lengths({ timeline }: Result): number[] {
 
 /** Intervals of a long run last longer, and the last one of any run is what was left. */
 function spacing(lasts: readonly number[]): string {
+  if (Math.max(...lasts) < 1 - ROUNDING) return "The point is the whole run.";
   const whole = lasts.map((seconds) => Math.max(1, Math.round(seconds)));
   const [least, most] = [Math.min(...whole), Math.max(...whole)];
   if (most === 1) return "Each point is one second of the run.";
