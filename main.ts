@@ -45,7 +45,7 @@ async function main([name = "", ...words]: string[]): Promise<boolean | void> {
   if (VERSION_WORDS.includes(name)) return await print(`echo ${config.version}\n`);
   if (!HELP_WORDS.includes(name)) return await (await load(name)).run(words);
   const [about] = words;
-  if (about !== undefined) return await (await load(about)).run(["--help"]);
+  if (about !== undefined && !HELP_WORDS.includes(about)) return await (await load(about)).run(["--help"]);
   return await print(`echo: ${overview(reportWidth())}\n`);
 }
 

@@ -96,12 +96,17 @@ function hostAndPort(rest: string, text: string): { host?: string; port: number 
     return { port: parsePort(port, text) };
   }
   if (!isIPv4(host) && !isName(host)) {
-    const hint = /^[\d.]+$/.test(host)
-      ? "; an IPv4 address has four numbers from 0 to 255, such as 127.0.0.1"
-      : "";
-    wrong(text, `${JSON.stringify(host)} is neither an IP address nor a host name${hint}`);
+    wrong(text, `${JSON.stringify(host)} is neither an IP address nor a host name${hint(host, text)}`);
   }
   return { host, port: portOr(port, text) };
+}
+
+/** What would be right in place of a host that is none. */
+function hint(host: string, text: string): string {
+  if (/^[\d.]+$/.test(host)) return "; an IPv4 address has four numbers from 0 to 255, such as 127.0.0.1";
+  if (host === "*") return `; every interface is written ${text.replace("*", "")}`;
+  if (/^\.{0,2}\//.test(text)) return `; a Unix socket is written unix:${text}`;
+  return "";
 }
 
 function portOr(digits: string | undefined, text: string): number {

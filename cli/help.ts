@@ -16,7 +16,7 @@ export function help(command: Command<Flags>, width = WIDTH): string {
       .replace(/(?<=\(default) (?=\S+\)$)/, NO_BREAK),
   ]);
   return [
-    `usage: echo ${command.usage}`,
+    ...wrapped(`usage: echo ${command.usage}`, width),
     "",
     ...wrapped(command.summary, width),
     "",

@@ -7,29 +7,30 @@ const HOST = "the address is given without a flag: 10.0.0.7:8890";
 const SCHEME = "the scheme is part of the address: tcp://, tls://, udp:// or unix:/path";
 const FAMILY = "the address says it: 127.0.0.1 or [::1]";
 
-/** What people type who come from nc, curl, ping, iperf3, wrk: an answer, or our names for it. */
-const HABITS: Readonly<Record<string, string | readonly string[]>> = {
-  "--port": PORT,
-  "-p": PORT,
-  "--host": HOST,
-  "--hostname": HOST,
-  "--address": HOST,
-  "--bind": HOST,
-  "--listen": HOST,
-  "--client": HOST,
-  "--tcp": SCHEME,
-  "--tls": SCHEME,
-  "--ssl": SCHEME,
-  "--udp": SCHEME,
-  "--unix": SCHEME,
-  "-u": SCHEME,
-  "-U": SCHEME,
-  "-4": FAMILY,
-  "-6": FAMILY,
-  "--ipv4": FAMILY,
-  "--ipv6": FAMILY,
+/** What people type who come from nc, curl, ping, iperf3, wrk: our names for it, or a sentence. */
+const HABITS: Readonly<Record<string, readonly string[]>> = {
+  "--port": [PORT],
+  "-p": [PORT],
+  "--host": [HOST],
+  "--hostname": [HOST],
+  "--address": [HOST],
+  "--bind": [HOST],
+  "--listen": [HOST],
+  "--client": [HOST],
+  "--tcp": [SCHEME],
+  "--tls": [SCHEME],
+  "--ssl": [SCHEME],
+  "--udp": [SCHEME],
+  "--unix": [SCHEME],
+  "-u": [SCHEME],
+  "-U": [SCHEME],
+  "-4": [FAMILY],
+  "-6": [FAMILY],
+  "--ipv4": [FAMILY],
+  "--ipv6": [FAMILY],
   "-k": ["insecure"],
-  "-l": ["size"],
+  "-l": ["size", HOST],
+  "-w": ["timeout"],
   "-t": ["duration", "timeout"],
   "-P": ["connections"],
   "-v": ["log-level"],
@@ -59,9 +60,10 @@ export function unknownFlag(command: string, word: string, names: readonly strin
 }
 
 function nextStep(command: string, word: string, names: readonly string[]): string {
-  const habit = Object.hasOwn(HABITS, word) ? HABITS[word] : undefined;
-  if (typeof habit === "string") return habit;
-  const near = habit?.find((name) => names.includes(name)) ??
+  const habits = Object.hasOwn(HABITS, word) ? HABITS[word] : undefined;
+  const habit = habits?.find((one) => one.includes(" ") || names.includes(one));
+  if (habit?.includes(" ")) return habit;
+  const near = habit ??
     (word.startsWith("--") ? closest(word.replace(/^-+/, ""), names) : undefined);
   if (near !== undefined) return `did you mean --${near}?`;
   return `see echo ${command} --help; a word that begins with - goes after --`;

@@ -119,6 +119,9 @@ Deno.test("what a person types from the habit of another program is answered wit
   for (const text of ["127.1", "127.1:7", "1.2.3", "256.0.0.1", "01.2.3.4", "0:7"]) {
     refused(text, "an IPv4 address has four numbers from 0 to 255, such as 127.0.0.1");
   }
+  refused("*:7", "every interface is written :7");
+  refused("/tmp/socket", "a Unix socket is written unix:/tmp/socket");
+  refused("./socket", "a Unix socket is written unix:./socket");
   refused("tcp://localhost:7/echo", 'what follows the port, "/echo", is no part of an address');
   refused("tcp:127.0.0.1:7", "a scheme is written with slashes: tcp://127.0.0.1:7");
   refused("UDP:127.0.0.1:7", "a scheme is written with slashes: udp://127.0.0.1:7");

@@ -50,6 +50,8 @@ const WRONG: [words: string[], why: string][] = [
   [["connect", "-u", "a"], "unknown flag -u; the scheme is part of the address: tcp://, tls://"],
   [["connect", "-k", "a"], "unknown flag -k; did you mean --insecure?"],
   [["bench", "-P", "8"], "unknown flag -P; did you mean --connections?"],
+  [["serve", "-l", "7"], "unknown flag -l; the address is given without a flag: 10.0.0.7:8890"],
+  [["bench", "-l", "64k"], "unknown flag -l; did you mean --size?"],
   [["serve", "-P", "8"], "unknown flag -P; see echo serve --help"],
   [["serve", "--quiet", "--log-level", "debug"], "--quiet is --log-level warn, and debug is given besides"],
   [
