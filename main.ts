@@ -1,6 +1,7 @@
 import config from "./deno.json" with { type: "json" };
 import { columns, WIDTH, wrapped } from "./cli/help.ts";
 import { print, reportWidth } from "./cli/output.ts";
+import { keepDebuggerShut } from "./cli/signals.ts";
 import { UsageError } from "./cli/units.ts";
 import { Failure, OutputClosed } from "./net/errors.ts";
 
@@ -74,6 +75,7 @@ function exitCode(error: unknown): number {
 }
 
 if (import.meta.main) {
+  keepDebuggerShut();
   // The exit is explicit: a read from stdin that is still pending would keep the process alive.
   main(Deno.args).then((right) => Deno.exit(right === false ? 1 : 0), (error) => Deno.exit(exitCode(error)));
 }

@@ -19,6 +19,14 @@ const ONE_WISH_MS = 500;
 /** What a shell reports for a process that SIGUSR1 has ended. */
 const ENDED_BY_USR1 = 128 + 10;
 
+/**
+ * From 2.9.2 on, `deno run` opens its debugger on SIGUSR1, to every user of the machine, from half a second after its
+ * start on. Nothing prevents it but to be gone: so the signal does what it does to a process that does not know it.
+ */
+export function keepDebuggerShut(): void {
+  Deno.addSignalListener("SIGUSR1", () => Deno.exit(ENDED_BY_USR1));
+}
+
 /** Listens to them, from now to the end of the process. */
 export function listenToSignals(): Signals {
   const stop = new AbortController();
@@ -32,9 +40,6 @@ export function listenToSignals(): Signals {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(name, () => ask(name));
   let quit = () => ask("SIGQUIT");
   Deno.addSignalListener("SIGQUIT", () => quit());
-  // From 2.9.2 on, `deno run` opens its debugger on SIGUSR1, to every user of the machine, and nothing prevents it
-  // but to be gone. So the signal does what it does to a process that does not know it.
-  Deno.addSignalListener("SIGUSR1", () => Deno.exit(ENDED_BY_USR1));
   Deno.addSignalListener("SIGUSR2", () => {}); // without a listener it would end the process
   return { stop: stop.signal, interrupt: () => ask("SIGINT"), onQuit: (tell) => quit = tell };
 }

@@ -1031,7 +1031,7 @@ for (const signal of ["SIGHUP", "SIGQUIT", "SIGINT"] as const) {
 
 Deno.test("of the trade: SIGUSR2 logs the state, and opens nothing", async () => {
   const help = new TextDecoder().decode((await run(["serve", "--help"])).stdout);
-  assertMatch(help, /USR2 logs the present state,\s+and reads the files/);
+  assertMatch(help.replaceAll(/\s+/g, " "), /USR2 logs the present state, and reads the files/);
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   assertEquals(await roundTrip(conn, "hello"), "hello");
@@ -1050,7 +1050,7 @@ Deno.test("of the trade: SIGUSR2 logs the state, and opens nothing", async () =>
   assertEquals(await server.stop(), 0);
 });
 
-Deno.test("of the trade: SIGUSR1 ends it at once, and Deno never opens its debugger", async () => {
+Deno.test("of the trade: SIGUSR1 ends it at once, before Deno says that its debugger is open", async () => {
   await using server = await ServerProcess.start();
   const conns = await many(150, () => server.connect());
   let busy = true;
