@@ -183,8 +183,8 @@ export class DatagramPeer {
   }
 
   /** Resolves when the system has taken it, which does not depend on the other end. */
-  async send(datagram: Uint8Array): Promise<void> {
-    await this.#socket.send(datagram, this.#to);
+  send(datagram: Uint8Array): Promise<number> {
+    return this.#socket.send(datagram, this.#to);
   }
 
   /** The next one from the other end; what it returns is overwritten by the one after. */
