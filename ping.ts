@@ -40,8 +40,8 @@ const CATCH_UP_MS = 100;
 
 /**
  * Sends until the count, the deadline or `stop`, and prints a line for each reply and the summary. Returns whether
- * it went as ping(8) would call well: replies came, none of them wrong, and all before the deadline where both
- * are asked for. Throws Failure when the first connection cannot be made for a reason that waiting does not cure.
+ * it went well: replies came, none of them wrong, no message was lost with a connection, and all came before the
+ * deadline where both are asked for. Throws Failure when the first connection cannot be made for a reason that waiting does not cure.
  */
 export async function ping(options: PingOptions, { stop, onQuit }: Signals): Promise<boolean> {
   const session = new Session(options, stop);
@@ -118,7 +118,9 @@ class Session implements Owner {
     }
     const early = deadline !== undefined && end.received < count && Number.isFinite(count);
     const wrong = "corrupted" in end.errors || "surplus" in end.errors;
-    return end.received > 0 && !wrong && !early;
+    // UDP may lose a datagram, as ping(8) may; a connection promises that nothing is lost.
+    const broken = this.#options.address.scheme !== "udp" && end.lost > 0;
+    return end.received > 0 && !wrong && !broken && !early;
   }
 
   /** By the clock, from the first message on; none is sent at the deadline, or after it. */

@@ -50,8 +50,8 @@ export const command: Command<typeof flags> = {
     `${SCHEMES} The default host is 127.0.0.1.`,
     DURATION,
     SIZE,
-    "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong, or a --deadline came before " +
-    "the --count; 2 the command line was wrong.",
+    "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong or went down with its " +
+    "connection, or a --deadline came before the --count; 2 the command line was wrong.",
     "Signals: INT, TERM and HUP end it with its summary, a second one at once, with 130; QUIT (Ctrl-\\) shows the " +
     "figures so far, and it goes on.",
   ],

@@ -217,8 +217,7 @@ async function pingTells({ answer, tail, kind, says, calm }: Row): Promise<void>
   assertEquals(faults.map(({ error }) => error), [kind], decoder.decode(stdout));
   assertStringIncludes(faults[0].reason, says(1));
   assertEquals(end.errors, { [kind]: 1 });
-  const wrong = kind === "corrupted" || kind === "surplus";
-  assertEquals(code, wrong ? 1 : 0); // as ping(8): a loss alone is no failure
+  assertEquals(code, 1);
   assertEquals(end.transmitted, end.received + end.lost + end.unfinished);
   const told = new Set(objects.map(({ seq }) => seq).filter((seq) => seq !== undefined));
   assertEquals(told.size, count, "each message is told of");
