@@ -5,9 +5,9 @@ import { has, ROOT, within } from "./helpers.ts";
 /** Every process that a run starts inherits this variable, whatever becomes of its parents. */
 const MARK = "ECHO_COMPARE_TEST";
 
-/** `deno task bench`, with a temp folder of its own; `mark` is its value of MARK. */
+/** `deno task compare`, with a temp folder of its own; `mark` is its value of MARK. */
 function compare(words: string[], folder: string, mark: string): Deno.ChildProcess {
-  const [, ...task] = config.tasks.bench.split(" ");
+  const [, ...task] = config.tasks.compare.split(" ");
   return new Deno.Command(Deno.execPath(), {
     args: [...task, ...words, "--out", `${folder}/out`],
     cwd: ROOT,
@@ -49,7 +49,7 @@ function wellFormed(svg: string): boolean {
 }
 
 Deno.test({
-  name: "deno task bench measures ours beside its peers, and writes the tables and the chart",
+  name: "deno task compare measures ours beside its peers, and writes the tables and the chart",
   ignore: !has("gcc", "timeout"),
   async fn() {
     const folder = await emptyFolder();
@@ -58,16 +58,16 @@ Deno.test({
       folder,
       folder,
     );
-    const { code, stderr } = await within(60_000, "the end of the benchmark", child.output());
+    const { code, stderr } = await within(60_000, "the end of the comparison", child.output());
     assertEquals(new TextDecoder().decode(stderr), "");
     assertEquals(code, 0);
-    const page = await Deno.readTextFile(`${folder}/out/BENCHMARKS.md`);
+    const page = await Deno.readTextFile(`${folder}/out/compare/RESULTS.md`);
     assertMatch(page, /^\| echo serve +\| +[\d,]+ \|/m);
     assertMatch(page, /^\| C epoll +\| +[\d,]+ \|.* \d+\.\d\d \|$/m);
     assertMatch(page, /^\| C threads +\| +[\d,]+ \|.* \d+\.\d\d \|$/m);
     assertMatch(page, /^- Versions: echo \d+\.\d+\.\d+.*Deno \d/m);
     assert(page.includes("--only unix-64x64"), "the command is not there");
-    const svg = await Deno.readTextFile(`${folder}/out/bench/ratios.svg`);
+    const svg = await Deno.readTextFile(`${folder}/out/compare/ratios.svg`);
     assert(wellFormed(svg), svg);
     assert(/>\s*C epoll\s*</.test(svg) && svg.includes("prefers-color-scheme: dark"), svg);
     assertEquals(marked(folder), [], "processes are left");
@@ -77,7 +77,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "deno task bench stops at a signal, and leaves no process and no file behind",
+  name: "deno task compare stops at a signal, and leaves no process and no file behind",
   ignore: !has("gcc", "timeout"),
   async fn() {
     const folder = await emptyFolder();
@@ -91,20 +91,20 @@ Deno.test({
     child.kill("SIGTERM");
     const { code, stderr } = await within(5000, "the end after SIGTERM", child.output());
     assertEquals(code, 1);
-    assertEquals(new TextDecoder().decode(stderr), "bench: stopped by SIGTERM; nothing is written\n");
+    assertEquals(new TextDecoder().decode(stderr), "compare: stopped by SIGTERM; nothing is written\n");
     assertEquals(marked(folder), [], "processes are left");
     assertEquals([...Deno.readDirSync(`${folder}/tmp`)], [], "files are left");
     await Deno.remove(folder, { recursive: true });
   },
 });
 
-Deno.test("deno task bench names the cells when it is asked for another", async () => {
+Deno.test("deno task compare names the cells when it is asked for another", async () => {
   const folder = await emptyFolder();
   const { code, stderr } = await compare(["--only", "tcp-65x65"], folder, folder).output();
   assertEquals(code, 2);
   assertMatch(
     new TextDecoder().decode(stderr),
-    /^bench: --only: "tcp-65x65" is no cell; there are tcp-64x64, /,
+    /^compare: --only: "tcp-65x65" is no cell; there are tcp-64x64, /,
   );
   await Deno.remove(folder, { recursive: true });
 });

@@ -1,4 +1,4 @@
-/** BENCHMARKS.md: what was measured, on what, how, and what came out. */
+/** compare/RESULTS.md: what was measured, on what, how, and what came out. */
 
 import type { Cell } from "./cells.ts";
 import type { Row, Timing } from "./measure.ts";
@@ -29,7 +29,7 @@ export function page(measured: readonly Measured[], setting: Setting): string {
   return [
     "# Benchmarks",
     "Ours beside its peers. Written by the command below; do not edit it by hand.",
-    "![How ours compares with each peer, on a logarithmic scale](bench/ratios.svg)",
+    "![How ours compares with each peer, on a logarithmic scale](ratios.svg)",
     "## How it was measured",
     how(setting).map((line) => `- ${line}`).join("\n"),
     ...measured.flatMap(({ cell, rows }) => [`## ${cell.title}`, table(cell, rows)]),
@@ -74,7 +74,7 @@ function how({ machine, versions, missing, command, pinned, tlsLoad, timing, beg
     pinned
       ? "The server has one processor to itself, and the load another."
       : "Server and load share the processors: nothing was pinned.",
-    "Load: bench/load.c, the same for all. Each connection has one message on its way at a time, and every byte " +
+    "Load: compare/load.c, the same for all. Each connection has one message on its way at a time, and every byte " +
     "that comes back is compared." +
     (tlsLoad ? "" : " Without OpenSSL's headers the load of the TLS cells was `echo bench`."),
     "ours / peer: above 1 ours is faster; of memory and latency it is better below 1.",

@@ -1,4 +1,4 @@
-// The load of `deno task bench`, the same for every server. Each line has one message on its way at most, and every
+// The load of `deno task compare`, the same for every server. Each line has one message on its way at most, and every
 // byte that comes back is compared. With a RATE (messages/s, over all lines) a message counts from when it was due,
 // and a line whose reply is late sends what became due meanwhile as soon as it may; with 0 each line sends when its
 // reply is there.

@@ -1,4 +1,4 @@
-/** `deno task bench`: ours beside its peers, in one run. It writes BENCHMARKS.md and bench/ratios.svg. */
+/** `deno task compare`: ours beside its peers, in one run. It writes compare/RESULTS.md and compare/ratios.svg. */
 
 import { type Command, type Flags, option, optional, parse } from "../cli/flags.ts";
 import { help } from "../cli/help.ts";
@@ -20,13 +20,13 @@ const flags = {
   rounds: option("rounds", "N", count, "3", "of each cell; a figure is their median"),
   seconds: option("seconds", "D", duration, "1s", "of each measurement"),
   only: optional("only", "CELL,...", chosen, "cells to measure (default: all)"),
-  out: option("out", "FOLDER", String, ROOT, "where BENCHMARKS.md and bench/ratios.svg are written"),
+  out: option("out", "FOLDER", String, ROOT, "where compare/RESULTS.md and compare/ratios.svg are written"),
 } satisfies Flags;
 
 const command: Command<typeof flags> = {
-  name: "bench",
-  usage: "bench [flags]",
-  summary: "Measures ours beside its peers, and writes BENCHMARKS.md and bench/ratios.svg.",
+  name: "compare",
+  usage: "compare [flags]",
+  summary: "Measures ours beside its peers, and writes compare/RESULTS.md and compare/ratios.svg.",
   flags,
   notes: [
     `CELL is one of ${NAMES}.`,
@@ -34,13 +34,13 @@ const command: Command<typeof flags> = {
     "ECHO_BIN in the environment names a compiled echo to measure in place of the sources.",
     "Exit codes: 0 ours was measured everywhere, 1 it was not, 2 the command line was wrong.",
   ],
-  examples: [["deno task bench --only tcp-64x64,udp-64x64", "two cells"]],
+  examples: [["deno task compare --only tcp-64x64,udp-64x64", "two cells"]],
 };
 
 /** Returns whether ours has a figure in every cell. */
 async function main(words: string[], stop: AbortSignal): Promise<boolean> {
   if (words.includes("--help")) {
-    console.log(help(command).replaceAll("echo bench", "deno task bench"));
+    console.log(help(command).replaceAll("echo compare", "deno task compare"));
     return true;
   }
   const { options, operands } = parse(command, words);
@@ -48,7 +48,7 @@ async function main(words: string[], stop: AbortSignal): Promise<boolean> {
   const { rounds, out } = options;
   const timing = { rounds, seconds: options.seconds / 1000 };
   const began = new Date();
-  const folder = await Deno.makeTempDir({ prefix: "echo-bench-" });
+  const folder = await Deno.makeTempDir({ prefix: "echo-compare-" });
   try {
     const kit = new Kit(folder, stop);
     const cells = await kit.prepare(options.only ?? CELLS);
@@ -62,13 +62,13 @@ async function main(words: string[], stop: AbortSignal): Promise<boolean> {
       machine: machine(),
       versions: await versions(stop),
       missing: [...kit.missing].sort(),
-      command: ["deno task bench", ...words].join(" "),
+      command: ["deno task compare", ...words].join(" "),
       pinned: kit.cores !== undefined,
       tlsLoad: kit.tlsLoad,
       timing,
       began,
     });
-    await write(out, { "BENCHMARKS.md": text, "bench/ratios.svg": chart(measured) }, stop);
+    await write(out, { "compare/RESULTS.md": text, "compare/ratios.svg": chart(measured) }, stop);
     return measured.every(({ rows }) => Number.isFinite(rows[0]?.value));
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -79,7 +79,7 @@ async function main(words: string[], stop: AbortSignal): Promise<boolean> {
 async function write(out: string, files: Record<string, string>, stop: AbortSignal): Promise<void> {
   const paths = Object.keys(files).map((name) => `${out}/${name}`);
   try {
-    await Deno.mkdir(`${out}/bench`, { recursive: true });
+    await Deno.mkdir(`${out}/compare`, { recursive: true });
     for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${out}/${name}`, text);
   } catch (error) {
     throw new Failure(`cannot write to ${out}: ${error instanceof Error ? error.message : error}`);
@@ -108,7 +108,7 @@ function stopSignals(): AbortSignal {
 if (import.meta.main) {
   main(Deno.args, stopSignals()).then((whole) => Deno.exit(whole ? 0 : 1), (error) => {
     if (!(error instanceof Failure || error instanceof UsageError)) throw error;
-    console.error(`bench: ${error.message}`);
+    console.error(`compare: ${error.message}`);
     Deno.exit(error instanceof UsageError ? 2 : 1);
   });
 }
