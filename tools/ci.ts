@@ -1,0 +1,88 @@
+/**
+ * What CI runs, on a machine with npm and Debian's packages: all checks and the tests of the sources on this Deno,
+ * then the same tests on the oldest supported one, against the compiled program. The last line counts both runs.
+ */
+
+import { COMPILED_WITH } from "./denort.ts";
+import { run } from "./run.ts";
+
+/** Real peers and terminals for the tests. Without one of them, the tests that need it are skipped. */
+const PACKAGES = [
+  "tmux",
+  "socat",
+  "ncat",
+  "strace",
+  "faketime",
+  "haproxy",
+  "openssl",
+  "gcc",
+  "libc6-dev",
+  "libssl-dev",
+  "util-linux",
+  "procps",
+  "iproute2",
+  "perl",
+  "chromium",
+];
+
+const ENVIRONMENT = {
+  NO_COLOR: "1",
+  DEBIAN_FRONTEND: "noninteractive",
+  // 2.7 does not look at the system's certificates unless told.
+  DENO_TLS_CA_STORE: "system,mozilla",
+};
+const TESTS_S = 1800;
+const APT_S = 300;
+
+const failures: string[] = [];
+const totals = { passed: 0, failed: 0, ignored: 0 };
+
+/** Runs a step, shows what it prints, and remembers it if it fails. Returns what it printed. */
+async function step(words: readonly string[], env: Record<string, string> = {}): Promise<string> {
+  console.log(`--- ${words.join(" ")}`);
+  const { code, output } = await run(words, { ...ENVIRONMENT, ...env }, TESTS_S);
+  console.log(output.trimEnd());
+  if (code !== 0) failures.push(words.join(" "));
+  return output;
+}
+
+/** The same for a run of the tests: `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)` is added to the totals. */
+async function tests(words: readonly string[], env: Record<string, string> = {}): Promise<void> {
+  const summary = /^(?:ok|FAILED) \| \d+ passed.*$/m.exec(await step(words, env))?.[0];
+  if (summary === undefined) return void failures.push(`${words.join(" ")}: it did not come to its end`);
+  for (const total of ["passed", "failed", "ignored"] as const) {
+    totals[total] += Number(new RegExp(`(\\d+) ${total}`).exec(summary)?.[1] ?? 0);
+  }
+}
+
+async function installPackages(): Promise<void> {
+  const { output } = await run(
+    ["dpkg-query", "-W", "-f", "${Package} ${Status}\n", ...PACKAGES],
+    ENVIRONMENT,
+    APT_S,
+  );
+  const missing = PACKAGES.filter((name) => !output.includes(`${name} install ok installed\n`));
+  if (missing.length === 0) return;
+  await run(["apt-get", "update", "-qq"], ENVIRONMENT, APT_S);
+  for (const name of missing) {
+    const install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", name];
+    const { code } = await run(install, ENVIRONMENT, APT_S);
+    if (code !== 0) console.log(`without ${name}`);
+  }
+}
+
+await installPackages();
+const deno = Deno.execPath();
+await step([deno, "fmt", "--check"]);
+await step([deno, "lint"]);
+await step([deno, "check", "--frozen", "."]);
+await tests([deno, "task", "test"]);
+const older = ["npx", "-y", `deno@${COMPILED_WITH}`];
+const compile = [...older, "task", "compile"];
+await step(compile);
+if (!failures.includes(compile.join(" "))) await tests([...older, "task", "test"], { ECHO_BIN: "./echo" });
+
+for (const failure of failures) console.log(`FAILED: ${failure}`);
+const skipped = totals.ignored === 0 ? "" : `, ${totals.ignored} skipped`;
+console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
+Deno.exit(failures.length === 0 ? 0 : 1);
