@@ -1,16 +1,16 @@
 /** `echo connect`: one conversation, by a message, typed at a terminal, or piped. */
 
-import { type Address, showAddress, type StreamAddress } from "./cli/address.ts";
-import { printable } from "./cli/escape.ts";
+import { type Address, showAddress, type StreamAddress } from "./base/address.ts";
+import { printable } from "./base/escape.ts";
 import { note, output } from "./cli/output.ts";
 import { readLines } from "./cli/terminal.ts";
-import { showDuration, showSize } from "./cli/units.ts";
-import { Conversation, type Dialogue, type Source } from "./net/conversation.ts";
-import { DatagramConversation } from "./net/datagram_client.ts";
-import { Failure, reason, Unreachable } from "./net/errors.ts";
-import { pause } from "./net/pause.ts";
+import { showDuration, showSize } from "./base/units.ts";
+import { Conversation, type Dialogue, type Source } from "./client/conversation.ts";
+import { DatagramConversation } from "./client/datagrams.ts";
+import { Failure, reason, Unreachable } from "./base/errors.ts";
+import { pause } from "./base/time.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
-import { transport } from "./net/transport.ts";
+import { transport } from "./net/schemes.ts";
 
 export interface ConnectOptions {
   readonly address: Address;

@@ -2,8 +2,8 @@ import config from "./deno.json" with { type: "json" };
 import { columns, WIDTH, wrapped } from "./cli/help.ts";
 import { print, reportWidth } from "./cli/output.ts";
 import { keepDebuggerShut } from "./cli/signals.ts";
-import { UsageError } from "./cli/units.ts";
-import { Failure, OutputClosed } from "./net/errors.ts";
+import { UsageError } from "./base/units.ts";
+import { Failure, OutputClosed } from "./base/errors.ts";
 
 interface Command {
   /** Resolves with false if not all came back right. */

@@ -1,18 +1,18 @@
 /** `echo serve`: listeners, the accept loop, limits, and the drain. */
 
-import type { Address } from "./cli/address.ts";
-import { oneLine, preview } from "./cli/escape.ts";
-import type { Network } from "./cli/ip.ts";
-import type { Fields, Log } from "./cli/log.ts";
-import { showDuration } from "./cli/units.ts";
-import { type DatagramHost, DatagramSocket } from "./net/datagram.ts";
-import { Connection, echo, type Outcome, type Surroundings } from "./net/echo.ts";
-import { concernsOne, isOutOfDescriptors, reason } from "./net/errors.ts";
-import { proxyHeader } from "./net/proxy_protocol.ts";
+import type { Address } from "./base/address.ts";
+import { oneLine, preview } from "./base/escape.ts";
+import type { Network } from "./base/ip.ts";
+import type { Fields, Log } from "./server/log.ts";
+import { showDuration } from "./base/units.ts";
+import { type DatagramHost, DatagramSocket } from "./net/datagrams.ts";
+import { Connection, echo, type Outcome, type Surroundings } from "./server/echo.ts";
+import { concernsOne, isOutOfDescriptors, reason } from "./base/errors.ts";
+import { proxyHeader } from "./net/proxy/protocol.ts";
 import type { Accepted, Listener, ListenOptions, Welcome } from "./net/stream.ts";
-import type { ServerTls } from "./net/tls.ts";
-import { Totals } from "./net/totals.ts";
-import { transport } from "./net/transport.ts";
+import type { ServerTls } from "./net/tls/tls.ts";
+import { Totals } from "./server/totals.ts";
+import { transport } from "./net/schemes.ts";
 import { Turns } from "./net/turns.ts";
 
 export interface ServeOptions {

@@ -2,7 +2,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { unknownFlag } from "./meant.ts";
-import { UsageError } from "./units.ts";
+import { UsageError } from "../base/units.ts";
 
 /** One flag. Without `value` it is a switch. `initial` is the text that stands for the flag when it is not given. */
 export interface Flag<T> {

@@ -1,8 +1,8 @@
 /** What goes to stdout, and the files that a run writes. */
 
-import { Failure, OutputClosed, reason } from "../net/errors.ts";
-import type { Result } from "../stats/result.ts";
-import { UsageError } from "./units.ts";
+import { Failure, OutputClosed, reason } from "../base/errors.ts";
+import type { Result } from "../measure/result.ts";
+import { UsageError } from "../base/units.ts";
 
 const encoder = new TextEncoder();
 

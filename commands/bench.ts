@@ -1,11 +1,11 @@
 /** `echo bench`: its flags, and from them the run. */
 
 import config from "../deno.json" with { type: "json" };
-import { bench, type BenchShape } from "../bench.ts";
-import type { Scheme } from "../cli/address.ts";
+import { bench, type BenchShape } from "../load/run.ts";
+import type { Scheme } from "../base/address.ts";
 import { type Command, type Flags, lettered, option, optional, type Options, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, duration, durationOrNone, size, UsageError } from "../cli/units.ts";
+import { count, duration, durationOrNone, size, UsageError } from "../base/units.ts";
 import {
   ADDRESS,
   dialFlags,
@@ -22,7 +22,7 @@ import {
   target,
   timeout,
   workers,
-} from "./shared.ts";
+} from "./dial_flags.ts";
 
 const flags = {
   connections: lettered("c", option("connections", "N", count, "1", "open at once")),

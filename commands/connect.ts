@@ -1,13 +1,13 @@
 /** `echo connect`: its flags, and from them the conversation. */
 
-import { DEFAULT_PORT, isPort, namesPort, parseAddress } from "../cli/address.ts";
-import { checkDatagrams } from "../cli/checks.ts";
+import { DEFAULT_PORT, isPort, namesPort, parseAddress } from "../base/address.ts";
+import { checkDatagrams } from "./checks.ts";
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { durationOrNone, LARGEST_DATAGRAM, size, UsageError } from "../cli/units.ts";
+import { durationOrNone, LARGEST_DATAGRAM, size, UsageError } from "../base/units.ts";
 import { note } from "../cli/output.ts";
 import { connect } from "../client.ts";
-import { USUAL_DATAGRAM } from "../net/datagram_client.ts";
+import { USUAL_DATAGRAM } from "../client/datagrams.ts";
 import {
   ADDRESS,
   dialFlags,
@@ -19,7 +19,7 @@ import {
   SCHEMES,
   SIZE,
   timeout,
-} from "./shared.ts";
+} from "./dial_flags.ts";
 
 const UDP_CLIENT =
   "udp: a line or MESSAGE is a datagram; in a pipe, each read of at most --size bytes is one.";

@@ -3,8 +3,8 @@
 import config from "../deno.json" with { type: "json" };
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, durationOrNone, size } from "../cli/units.ts";
-import { ping } from "../ping.ts";
+import { count, durationOrNone, size } from "../base/units.ts";
+import { ping } from "../probe/ping.ts";
 import {
   ADDRESS,
   dialFlags,
@@ -19,7 +19,7 @@ import {
   SIZE,
   target,
   timeout,
-} from "./shared.ts";
+} from "./dial_flags.ts";
 
 const flags = {
   count: lettered("c", optional("count", "N", count, "stop after so many messages (default: at Ctrl-C)")),

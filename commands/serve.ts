@@ -1,18 +1,18 @@
 /** `echo serve`: its flags, and from them the server. */
 
-import { DEFAULT_PORT, parseAddress } from "../cli/address.ts";
-import { checkProxyServer, checkServer, checkTls } from "../cli/checks.ts";
+import { DEFAULT_PORT, parseAddress } from "../base/address.ts";
+import { checkProxyServer, checkServer, checkTls } from "./checks.ts";
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
-import { networks } from "../cli/ip.ts";
-import { closeLog, LEVELS, LineWriter, type Log, openLog } from "../cli/log.ts";
+import { networks } from "../base/ip.ts";
+import { closeLog, LEVELS, LineWriter, type Log, openLog } from "../server/log.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, duration, durationOrNone, mode, oneOf, orOff, UsageError } from "../cli/units.ts";
-import { reason } from "../net/errors.ts";
-import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls.ts";
-import { Totals } from "../net/totals.ts";
+import { count, duration, durationOrNone, mode, oneOf, orOff, UsageError } from "../base/units.ts";
+import { reason } from "../base/errors.ts";
+import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls/tls.ts";
+import { Totals } from "../server/totals.ts";
 import { Server, type Service } from "../server.ts";
-import { Crew } from "../workers.ts";
-import { ADDRESS, DURATION, giveUp, parseOrHelp, SCHEMES, workers } from "./shared.ts";
+import { Crew } from "../threads/pool.ts";
+import { ADDRESS, DURATION, giveUp, parseOrHelp, SCHEMES, workers } from "./dial_flags.ts";
 
 const UDP_SERVER =
   "udp: no answer goes to a port below 1024 or one of our own: two echo services would never end.";

@@ -1,8 +1,8 @@
 /** Everything a run needs before it measures: what is installed, the compiled programs, a certificate, processors. */
 
 import config from "../deno.json" with { type: "json" };
-import type { Address, Scheme } from "../cli/address.ts";
-import { Failure } from "../net/errors.ts";
+import type { Address, Scheme } from "../base/address.ts";
+import { Failure } from "../base/errors.ts";
 import { cores, installed } from "./machine.ts";
 import type { Cell, Contender, LoadName, ServerName } from "./cells.ts";
 import { output } from "./program.ts";

@@ -2,8 +2,8 @@
 
 import { type Command, type Flags, option, optional, parse } from "../cli/flags.ts";
 import { help } from "../cli/help.ts";
-import { count, duration, UsageError } from "../cli/units.ts";
-import { Failure } from "../net/errors.ts";
+import { count, duration, UsageError } from "../base/units.ts";
+import { Failure } from "../base/errors.ts";
 import { type Cell, CELLS } from "./cells.ts";
 import { chart } from "./chart.ts";
 import { Kit } from "./kit.ts";

@@ -1,7 +1,7 @@
 /** Measures a cell: in each round every contender once, so that the machine's drift falls on all alike. */
 
-import type { Address } from "../cli/address.ts";
-import { Failure } from "../net/errors.ts";
+import type { Address } from "../base/address.ts";
+import { Failure } from "../base/errors.ts";
 import type { Cell, Contender } from "./cells.ts";
 import type { Kit } from "./kit.ts";
 import { output, Program, type ProgramOptions, until } from "./program.ts";

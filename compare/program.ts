@@ -1,6 +1,6 @@
 /** Programs that run for a while beside us: in groups of their own, bounded in time, and gone when we are. */
 
-import { Failure } from "../net/errors.ts";
+import { Failure } from "../base/errors.ts";
 
 export interface ProgramOptions {
   /** When it is killed at the latest, by timeout(1): even if we are killed before it. */

@@ -1,6 +1,6 @@
 /** How the peers are made and started. */
 
-import type { Scheme } from "../cli/address.ts";
+import type { Scheme } from "../base/address.ts";
 import type { ServerName } from "./cells.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;

@@ -1,8 +1,8 @@
 /** One connection under load, and those that come after it when it fails or has served its messages. */
 
-import { Failure } from "../net/errors.ts";
-import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "./line.ts";
-import { openLine, type Route } from "./open_line.ts";
+import { Failure } from "../base/errors.ts";
+import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "../probe/line.ts";
+import { openLine, type Route } from "../probe/open_line.ts";
 import { closed, type Pace } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 import type { Turns } from "../net/turns.ts";

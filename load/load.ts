@@ -1,10 +1,10 @@
 /** The one load loop: rate, count, duration and transport are values that it is given. */
 
-import { randomBlock } from "../net/messages.ts";
+import { randomBlock } from "../probe/messages.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type Run } from "./caller.ts";
 import { keepTime, type Schedule, Turner } from "./clock.ts";
-import type { Kind, Sight, Sights } from "./line.ts";
+import type { Kind, Sight, Sights } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 

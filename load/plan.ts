@@ -1,6 +1,6 @@
 /** What a run of the load loop is made of. */
 
-import type { Route } from "./open_line.ts";
+import type { Route } from "../probe/open_line.ts";
 import type { PacePlan } from "./pace.ts";
 
 /** One worker's share of a run. Plain data: it is posted to the worker. Times are milliseconds. */

@@ -1,8 +1,8 @@
 /** TCP: `Deno.listen` and `Deno.connect`. */
 
-import { type NetAddress, showAddress, showPeer } from "../cli/address.ts";
-import { errno, failure, Unreachable } from "./errors.ts";
-import { encodeHeader } from "./proxy_protocol.ts";
+import { type NetAddress, showAddress, showPeer } from "../base/address.ts";
+import { errno, failure, Unreachable } from "../base/errors.ts";
+import { encodeHeader } from "./proxy/protocol.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */

@@ -1,7 +1,7 @@
 /** Unix sockets (unix(7)): a stale socket file is replaced, a live one refused, any other file never touched. */
 
-import { LONGEST_PATH, showAddress, type UnixAddress } from "../cli/address.ts";
-import { errno, Failure, failure } from "./errors.ts";
+import { LONGEST_PATH, showAddress, type UnixAddress } from "../base/address.ts";
+import { errno, Failure, failure } from "../base/errors.ts";
 import type { Listener, ListenOptions, Transport } from "./stream.ts";
 
 export function unix(address: UnixAddress): Transport {

@@ -1,7 +1,7 @@
 /** What is wrong with what came back, in the same words for connect, ping and bench. */
 
 import { Buffer } from "node:buffer";
-import { preview } from "../cli/escape.ts";
+import { preview } from "../base/escape.ts";
 import type { Stream } from "./stream.ts";
 
 /** How a fault is counted: wrong bytes in place of those that were sent, or bytes that nobody had sent. */

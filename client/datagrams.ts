@@ -1,0 +1,295 @@
+/** UDP, the client's side of RFC 862: no connection, so each datagram is looked for by itself. */
+
+import { type DatagramAddress, showAddress } from "../base/address.ts";
+import { LARGEST_DATAGRAM, showDuration } from "../base/units.ts";
+import type { Dialogue, Source } from "./conversation.ts";
+import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
+import { DatagramLedger } from "../net/datagram_ledger.ts";
+import { Failure, failure } from "../base/errors.ts";
+
+/** Bytes that reach nearly every host in one packet: below the least MTU of IPv6 (1,280), less its headers. */
+export const USUAL_DATAGRAM = 1200;
+/** How much that came back may wait for one before it, so that it is passed on in the order of sending. */
+const HELD_BYTES = 16 << 20;
+/** What is settled is remembered so far back, to know a late or a doubled reply from a wrong one. */
+const REMEMBERED = 8192;
+const REMEMBERED_BYTES = 16 << 20;
+/** So many lost in a row, or a whole window if that is more, and there is nobody at the other end of a pipe. */
+const HOPELESS = 3;
+
+interface Sent {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+  state: "waiting" | "back" | "lost";
+}
+
+/**
+ * Datagrams to an echo service, and what comes of them. The payload is the user's and nothing but that, for any
+ * service of RFC 862 may be the peer; so a reply is matched by its content (see DatagramLedger). What comes back
+ * in time is delivered in the order of sending; what does not, or comes back changed, is left out, and the rest
+ * goes on.
+ */
+export class DatagramConversation implements Dialogue {
+  readonly #peer: DatagramPeer;
+  readonly #where: string;
+  readonly #timeout: number;
+  readonly #size: number;
+  readonly #window: number;
+  readonly #deliver: (bytes: Uint8Array) => Promise<void>;
+  readonly #ledger: DatagramLedger;
+  readonly #broken = Promise.withResolvers<never>();
+  readonly #watch: ReturnType<typeof setInterval>;
+  /** As far back as the ledger remembers. */
+  readonly #sent = new Map<number, Sent>();
+  /** From the oldest that is not settled and delivered. */
+  readonly #order: Sent[] = [];
+  #orderBytes = 0;
+  readonly #counts = {
+    received: 0,
+    lost: 0,
+    late: 0,
+    reordered: 0,
+    duplicate: 0,
+    corrupted: 0,
+    surplus: 0,
+    stray: 0,
+  };
+  /** Those of the lost that did not come back in time: the others came back changed. */
+  #timeouts = 0;
+  #bytes = 0;
+  #lostInARow = 0;
+  /** What is wrong with the first datagram that is. */
+  #wrong: string | undefined;
+  /** Where the last datagram from elsewhere came from. */
+  #stray = "";
+  #delivering = false;
+  #closed = false;
+  /** Called when something was settled or delivered, by whoever waits for that. */
+  #onProgress = () => {};
+
+  /**
+   * A socket of its own for datagrams to `address`, of at most `size` bytes where a source is sent. `deliver` is
+   * handed what comes back. A name is resolved once, to its first address. Throws Failure; gives up when `signal`
+   * aborts.
+   */
+  static async open(
+    address: DatagramAddress,
+    options: { readonly timeout: number; readonly size: number },
+    deliver: (bytes: Uint8Array) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<DatagramConversation> {
+    const { host = "127.0.0.1", port } = address;
+    const where = showAddress({ ...address, host });
+    try {
+      return new DatagramConversation(
+        await DatagramPeer.open({ host, port }, signal),
+        where,
+        options,
+        deliver,
+      );
+    } catch (error) {
+      throw failure("send to", where, error);
+    }
+  }
+
+  private constructor(
+    peer: DatagramPeer,
+    where: string,
+    { timeout, size }: { readonly timeout: number; readonly size: number },
+    deliver: (bytes: Uint8Array) => Promise<void>,
+  ) {
+    this.#peer = peer;
+    this.#where = where;
+    this.#timeout = timeout;
+    this.#size = size;
+    this.#window = datagramWindow(size);
+    this.#deliver = deliver;
+    const memory = Math.min(REMEMBERED, Math.floor(REMEMBERED_BYTES / size));
+    this.#ledger = new DatagramLedger((number) => this.#sent.get(number)!.bytes, timeout, memory);
+    this.#broken.promise.catch(() => {}); // told to whoever is inside `during`
+    this.#watch = setInterval(() => this.#giveUp(), Math.min(timeout / 10, 100));
+    peer.onStray = (from) => {
+      this.#counts.stray++;
+      this.#stray = from;
+    };
+    this.#receive();
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get summary(): string {
+    const { received, lost, late, reordered, duplicate, corrupted, surplus, stray } = this.#counts;
+    const rare = Object.entries({ corrupted, surplus, stray }).filter(([, n]) => n > 0);
+    return `; ${plural(this.#ledger.sent)} sent, ${received} received, ${lost} lost, ${late} late, ` +
+      `${reordered} reordered, ${duplicate} duplicate${rare.map(([name, n]) => `, ${n} ${name}`).join("")}`;
+  }
+
+  get fault(): Failure | undefined {
+    const { stray } = this.#counts;
+    const lost = this.#timeouts;
+    const { sent } = this.#ledger;
+    const time = showDuration(this.#timeout);
+    if (lost > 0 && lost === sent) {
+      const hint = stray > 0
+        ? `${
+          plural(stray)
+        } came from ${this.#stray} instead, as from a server that listens on every interface`
+        : "nothing listens there, a firewall drops it, or it was lost on the way";
+      return new Failure(`no reply from ${this.#where} within ${time}; ${hint}`);
+    }
+    const faults = [
+      ...(this.#wrong === undefined ? [] : [this.#wrong]),
+      ...(lost === 0 ? [] : [`${lost} of ${plural(sent)} did not come back within ${time}`]),
+    ];
+    return faults.length === 0 ? undefined : new Failure(faults.join("; "));
+  }
+
+  during<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#broken.promise]);
+  }
+
+  /** Sends all that the source gives, a datagram for each read, and as many at once as a socket buffer holds. */
+  async send(source: Source): Promise<void> {
+    const piece = new Uint8Array(this.#size);
+    const hopeless = Math.max(HOPELESS, this.#window);
+    for (;;) {
+      if (this.#lostInARow >= hopeless) {
+        throw new Failure(
+          `${this.#lostInARow} datagrams in a row were lost, the rest is not sent${this.summary}`,
+        );
+      }
+      if (this.#ledger.onTheirWay >= this.#window || this.#orderBytes >= HELD_BYTES) {
+        await this.#progress();
+        continue;
+      }
+      const n = await source.read(piece);
+      if (n === null) return;
+      await this.#transmit(piece.slice(0, n));
+    }
+  }
+
+  /** Sends one datagram. Returns the milliseconds until it was back, or undefined when it is given up. */
+  async exchange(bytes: Uint8Array): Promise<number | undefined> {
+    if (bytes.length > LARGEST_DATAGRAM) {
+      throw new Failure(`a datagram takes ${LARGEST_DATAGRAM} bytes, and this line has ${bytes.length}`);
+    }
+    const begin = performance.now();
+    const sent = await this.#transmit(bytes);
+    await this.#settledAll();
+    return sent.state === "back" ? performance.now() - begin : undefined;
+  }
+
+  /**
+   * Waits until each datagram has come back or is given up, and a moment longer, for a second reply to the last
+   * ones. There is no end that the other end could tell.
+   */
+  async finish(): Promise<boolean> {
+    await this.#settledAll();
+    if (this.#ledger.sent > 0) await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    return true;
+  }
+
+  interrupt(name: string): void {
+    this.#break(new Failure(`interrupted by ${name}${this.summary}`));
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+    this.#closed = true;
+    this.#peer.close();
+  }
+
+  async #transmit(bytes: Uint8Array): Promise<Sent> {
+    const number = this.#ledger.sent;
+    const sent: Sent = { number, bytes, state: "waiting" };
+    this.#sent.set(number, sent);
+    this.#order.push(sent);
+    this.#orderBytes += bytes.length;
+    const before = this.#ledger.oldest;
+    this.#ledger.add(bytes, performance.now());
+    for (let old = before; old < this.#ledger.oldest; old++) this.#sent.delete(old);
+    try {
+      await this.#peer.send(bytes);
+    } catch (error) {
+      throw failure("send to", this.#where, error);
+    }
+    return sent;
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      for (;;) this.#take(await this.#peer.receive());
+    } catch (error) {
+      if (!this.#closed) this.#break(failure("receive from", this.#where, error));
+    }
+  }
+
+  #take(datagram: Uint8Array): void {
+    this.#giveUp();
+    const reply = this.#ledger.take(datagram);
+    if (reply.kind === "back") {
+      if (reply.reordered) this.#counts.reordered++;
+      this.#counts.received++;
+      this.#bytes += datagram.length;
+      this.#lostInARow = 0;
+      return this.#settle([reply.number], "back");
+    }
+    this.#counts[reply.kind]++;
+    if (reply.kind === "late") this.#lostInARow = 0;
+    if (reply.kind !== "corrupted" && reply.kind !== "surplus") return;
+    this.#wrong ??= `${reply.kind}: ${reply.text}`;
+    if (reply.kind === "surplus" || reply.number === undefined) return;
+    this.#counts.lost++;
+    this.#settle([reply.number], "lost");
+  }
+
+  #giveUp(): void {
+    const lost = this.#ledger.giveUpBefore(performance.now() - this.#timeout);
+    if (lost.length === 0) return;
+    this.#counts.lost += lost.length;
+    this.#timeouts += lost.length;
+    this.#lostInARow += lost.length;
+    this.#settle(lost, "lost");
+  }
+
+  #settle(numbers: readonly number[], state: "back" | "lost"): void {
+    for (const number of numbers) this.#sent.get(number)!.state = state;
+    if (!this.#delivering) this.#deliverInOrder();
+    this.#onProgress();
+  }
+
+  /** A stuck output holds up nothing but what is sent: datagrams that have come back are not late for it. */
+  async #deliverInOrder(): Promise<void> {
+    this.#delivering = true;
+    try {
+      for (let sent = this.#order[0]; sent !== undefined && sent.state !== "waiting"; sent = this.#order[0]) {
+        if (sent.state === "back") await this.#deliver(sent.bytes);
+        this.#order.shift();
+        this.#orderBytes -= sent.bytes.length;
+      }
+    } catch (error) {
+      this.#break(error as Error);
+    }
+    this.#delivering = false;
+    this.#onProgress();
+  }
+
+  async #settledAll(): Promise<void> {
+    while (this.#order.length > 0) await this.#progress();
+  }
+
+  #break(error: Error): void {
+    clearInterval(this.#watch);
+    this.#broken.reject(error);
+  }
+
+  #progress(): Promise<void> {
+    return new Promise((resolve) => this.#onProgress = resolve);
+  }
+}
+
+function plural(datagrams: number): string {
+  return datagrams === 1 ? "1 datagram" : `${datagrams} datagrams`;
+}

@@ -1,0 +1,177 @@
+/** When a figure is not to be trusted, and what to do about it. */
+
+import { rounded } from "../base/units.ts";
+import { count, latencyName, milliseconds } from "../report/figures.ts";
+import type { Latency, Second } from "./result.ts";
+
+/** From this share of its threads' time on, the client was full. The rest is what the threads wait for each other. */
+const BUSY = 0.95;
+/** A shorter run says nothing of the processor: compiling the program takes as much. */
+const SHORTEST_SECONDS = 1;
+/** A message that was sent later than this after it was due was held up by the client itself. */
+export const LATE_MS = 1;
+/** What share of the messages by the clock may have been sent late. */
+const LATE = 0.01;
+/** What share of the messages due may be unsent in the end, and what share more on their way than at half time. */
+const UNSENT = 0.01;
+const GROWTH = 0.005;
+/** By so many they may differ by chance. */
+const CHANCE = 16;
+/**
+ * A connection that this side closes keeps its port for a minute (TIME_WAIT). Linux has 28,232 for one address, and
+ * looks for long when half of them are taken: after 16,000 connections 5,000/s fell to 1,000/s.
+ */
+const PORTS = 28_232;
+const TIME_WAIT_SECONDS = 60;
+/** A closed loop hides a stall that takes a greater share of the run: 1 % of all moments would be in users' p99. */
+const STALL = 0.01;
+/** A busy machine alone makes shorter ones. */
+const STALL_MS = 50;
+/** Intervals of a calm run differ from their median by less than this factor: in 22 runs on a quiet machine at most 1.8. */
+const UNEVEN = 3;
+/** So many intervals have a median, and so many messages in each make a rate. */
+const INTERVALS = 4;
+const MESSAGES = 20;
+
+export interface Circumstances {
+  readonly latency: Latency;
+  readonly timeline: readonly Second[];
+  readonly seconds: number;
+  /** Messages a second that were asked for; null: as many as come back. */
+  readonly rate: number | null;
+  /** See Result, and Tally in load/load.ts. */
+  readonly due: number | null;
+  readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly unfinished: number;
+  /** Whether each message had a connection of its own, from a port of its own. */
+  readonly connectRate: boolean;
+  readonly unsent: number;
+  readonly growth: number;
+  /** What share of the time of its threads the client was busy. */
+  readonly busy: number;
+  /** What share of the messages was sent more than a millisecond late, of those by the clock. */
+  readonly late: number;
+}
+
+export function warnings(circumstances: Circumstances): string[] {
+  const { latency, seconds, rate, due, received, unsent, growth, busy, late } = circumstances;
+  const found: string[] = [];
+  if (rate === null && busy >= BUSY && seconds >= SHORTEST_SECONDS) {
+    found.push(
+      `the client's own CPU was full (${percent(Math.min(busy, 1))} of its threads): ` +
+        "the server may be faster; try more --workers, or another machine",
+    );
+  }
+  if (rate !== null && late > LATE) {
+    found.push(
+      `${percent(late)} of the messages were sent more than ${LATE_MS} ms late: ` +
+        "the client's own CPU was full, or shared; try a lower --rate, or more --workers",
+    );
+  }
+  if (due !== null && unsent > due * UNSENT) {
+    found.push(
+      `the rate asked for was not reached: ${count(unsent)} of ${count(due)} messages ` +
+        "could not be sent in time; the latencies are those of an overload",
+    );
+  } else if (due !== null && growth > Math.max(due * GROWTH, CHANCE)) {
+    found.push(
+      `the replies did not keep up with the rate: ${count(growth)} more messages ` +
+        "were on their way in the end than at half time; the latencies are those of an overload",
+    );
+  }
+  const portsTaken = circumstances.sent * Math.min(1, TIME_WAIT_SECONDS / seconds);
+  if (circumstances.connectRate && portsTaken > PORTS / 2) {
+    found.push(
+      `${
+        count(Math.round(portsTaken))
+      } connections in a minute and less: each keeps one of this machine's some ` +
+        `28,000 ports for a minute (TIME_WAIT), and connecting slows down; try -n ${
+          PORTS / 2
+        }, or a --rate below ` +
+        `${Math.floor(PORTS / 2 / TIME_WAIT_SECONDS)}`,
+    );
+  }
+  if (received === 0) {
+    found.push(
+      due === 0
+        ? "no message was due in the measurement; try a longer --duration or a higher --rate"
+        : "no message of the measurement came back",
+    );
+  }
+  found.push(...unknown(circumstances));
+  const { p99, max } = latency;
+  const stall = Math.max(STALL * 1000 * seconds, STALL_MS);
+  if (rate === null && p99 !== null && max !== null && max > 2 * p99 && max > stall) {
+    found.push(
+      `a reply took ${milliseconds(max)} ms, and the next message waited for it, ` +
+        "which p99 does not show: use --rate to learn what users would have seen",
+    );
+  }
+  const odd = uneven(circumstances);
+  if (odd !== undefined) found.push(odd);
+  return found;
+}
+
+/** Why a percentile is not known. */
+function unknown({ latency, sent, received, lost, unfinished }: Circumstances): string[] {
+  if (received === 0) return [];
+  const keys = (["p50", "p90", "p99", "p99_9", "max"] as const).filter((key) => latency[key] === null);
+  const few = keys.filter((key) => key !== "max" && sent * (1 - SHARES[key]) < 1 - 1e-6);
+  const hidden = keys.filter((key) => !few.includes(key)).map(latencyName);
+  const found: string[] = [];
+  if (hidden.length > 0) {
+    const gone = [
+      ...(lost > 0 ? [`${count(lost)} ${were(lost)} lost`] : []),
+      ...(unfinished > 0 ? [`${count(unfinished)} ${were(unfinished)} on the way at the stop`] : []),
+    ];
+    found.push(
+      `of ${count(sent)} messages, ${gone.join(" and ")}: ${hidden.join(", ")} cannot be known; ` +
+        "min and mean are those of the messages that came back",
+    );
+  }
+  if (few.length > 0) {
+    const messages = sent === 1 ? "1 message is" : `${count(sent)} messages are`;
+    found.push(`${messages} too few for ${few.map(latencyName).join(", ")}; send more (-n, -d)`);
+  }
+  return found;
+}
+
+const SHARES = { p50: 0.5, p90: 0.9, p99: 0.99, p99_9: 0.999, max: 1 } as const;
+
+/** The worst interval, where one differs much from the others: the figures of the whole run then mix two things. */
+function uneven({ timeline, rate }: Circumstances): string | undefined {
+  if (timeline.length < INTERVALS) return undefined;
+  const rates = timeline.map(({ messages_per_second }) => messages_per_second);
+  const medians = timeline.map(({ p50_ms }) => p50_ms);
+  const usual = median(rates);
+  const least = Math.min(...rates);
+  const until = (i: number) => `in the interval that ends at ${rounded(timeline[i]!.at_seconds, 1)} s`;
+  if (rate === null && usual >= MESSAGES && least * UNEVEN < usual) {
+    return `the run was uneven: ${until(rates.indexOf(least))} ${
+      count(Math.round(least))
+    } messages/s came back, ` +
+      `${count(Math.round(usual))} in most; repeat it, and see whether it comes again`;
+  }
+  const known = medians.filter((ms) => ms !== null);
+  const calm = median(known);
+  const most = Math.max(...known);
+  if (known.length >= INTERVALS && most > UNEVEN * calm) {
+    return `the run was uneven: ${until(medians.indexOf(most))} p50 was ${milliseconds(most)} ms, ` +
+      `${milliseconds(calm)} ms in most; repeat it, and see whether it comes again`;
+  }
+  return undefined;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+function were(n: number): string {
+  return n === 1 ? "was" : "were";
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

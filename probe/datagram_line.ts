@@ -1,0 +1,169 @@
+/** Messages as datagrams (UDP): each comes back whole, in any order, twice, changed, or not at all. */
+
+import { type NetAddress, showAddress } from "../base/address.ts";
+import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
+import { DatagramLedger } from "../net/datagram_ledger.ts";
+import { failure } from "../base/errors.ts";
+import type { Messages } from "./messages.ts";
+import { type Fault, fault, type Line, type Owner } from "./line.ts";
+
+/** How many that are settled a line remembers; see DatagramLedger. */
+const REMEMBERED = 1 << 16;
+/** How long a line that has sent a burst waits for a reply before it sends the next one. */
+const BREATH_MS = 1;
+
+export class DatagramLine implements Line {
+  readonly handshakeMs = undefined;
+  readonly #peer: DatagramPeer;
+  readonly #messages: Messages;
+  readonly #size: number;
+  readonly #timeout: number;
+  readonly #ledger: DatagramLedger;
+  readonly #burst: number;
+  /** How many more may be sent before a reply is waited for: so our own socket can hold all that come meanwhile. */
+  #credit: number;
+  #onCredit = () => {};
+  /** Given up since the owner last asked. */
+  #expired = 0;
+  #sending = false;
+  #closed = false;
+  #finishing = false;
+  #finishTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Why sending failed. */
+  #failed: unknown;
+
+  /** Owns `peer`. `timeout`: milliseconds after which the owner gives a message up. */
+  constructor(peer: DatagramPeer, messages: Messages, size: number, timeout: number) {
+    this.#peer = peer;
+    this.#messages = messages;
+    this.#size = size;
+    this.#timeout = timeout;
+    this.#burst = this.#credit = datagramWindow(size);
+    this.#ledger = new DatagramLedger((k) => messages.message(k * size, size), timeout, REMEMBERED);
+  }
+
+  get broken(): boolean {
+    return this.#failed !== undefined;
+  }
+
+  async attend(owner: Owner): Promise<void> {
+    this.#peer.onStray = (from) => owner.noted("stray", undefined, `a datagram came from ${from}`);
+    try {
+      for (;;) {
+        const datagram = await this.#peer.receive();
+        if (this.#closed) return;
+        const now = performance.now();
+        this.#take(datagram, owner, now);
+        owner.arrived(now);
+        this.nudge(owner, now);
+      }
+    } catch (error) {
+      if (!this.#closed) throw fault(this.#failed ?? error);
+    }
+  }
+
+  nudge(owner: Owner, now: number): void {
+    if (this.#sending || this.#closed || this.#finishing) return;
+    this.#send(owner, now).catch((error) => {
+      if (this.#closed) return;
+      this.#failed = error;
+      this.#peer.close(); // so that `attend` ends and tells
+    });
+  }
+
+  giveUp(time: number): number {
+    const lost = this.#expired + this.#ledger.giveUpBefore(time).length;
+    this.#expired = 0;
+    this.#addCredit(lost);
+    return lost;
+  }
+
+  located(fault: Fault): Fault {
+    return fault;
+  }
+
+  /** A second reply to the last message, or a late one, may still come. */
+  finish(): void {
+    if (this.#ledger.onTheirWay > 0) return this.close();
+    this.#finishing = true;
+    // Twice, so that what has arrived is read first, when this process was held up.
+    this.#finishTimer = setTimeout(() => {
+      this.#finishTimer = setTimeout(() => this.close(), 0);
+    }, LINGER_MS);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#finishTimer);
+    this.#addCredit(1); // so that sending ends
+    if (this.#failed === undefined) this.#peer.close();
+  }
+
+  /** Sends what the owner wants, until that is nothing. */
+  async #send(owner: Owner, at: number): Promise<void> {
+    this.#sending = true;
+    let now = at;
+    for (let n = owner.wanted(now); n > 0; n = owner.wanted(now)) {
+      for (; n > 0; n--) {
+        if (this.#credit === 0) {
+          await this.#breathe();
+          now = performance.now();
+        }
+        if (this.#closed) return;
+        this.#credit--;
+        const message = this.#messages.message(this.#ledger.sent * this.#size, this.#size);
+        this.#ledger.add(message, now);
+        await this.#peer.send(message);
+      }
+      now = performance.now();
+    }
+    this.#sending = false;
+  }
+
+  #take(datagram: Uint8Array, owner: Owner, now: number): void {
+    this.#addCredit(1);
+    this.#expired += this.#ledger.giveUpBefore(now - this.#timeout).length;
+    const reply = this.#ledger.take(datagram);
+    if (reply.kind === "back") {
+      if (reply.reordered) owner.noted("reordered", reply.number, "");
+      return owner.back(reply.number, this.#ledger.sentAt(reply.number), now);
+    }
+    if (reply.kind === "late") {
+      const ms = (now - this.#ledger.sentAt(reply.number)).toFixed(0);
+      return owner.noted("late", reply.number, `came back after ${ms} ms, when it had been given up`);
+    }
+    owner.wrong(reply.kind, reply.text, reply.kind === "corrupted" ? reply.number : undefined);
+  }
+
+  #addCredit(n: number): void {
+    this.#credit = Math.min(this.#credit + n, this.#burst);
+    this.#onCredit();
+  }
+
+  /** Resolves when something came back, or when nothing does for a while: replies to a burst may be far off. */
+  async #breathe(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onCredit = resolve;
+      timer = setTimeout(() => this.#addCredit(this.#burst), BREATH_MS);
+    });
+    clearTimeout(timer);
+    this.#onCredit = () => {};
+  }
+}
+
+/** A socket of its own for datagrams to this address. Throws Failure; gives up when `signal` aborts. */
+export async function openDatagrams(
+  address: NetAddress,
+  messages: Messages,
+  { size, timeout }: { readonly size: number; readonly timeout: number },
+  signal: AbortSignal,
+): Promise<DatagramLine> {
+  const { host = "127.0.0.1", port } = address;
+  try {
+    return new DatagramLine(await DatagramPeer.open({ host, port }, signal), messages, size, timeout);
+  } catch (error) {
+    throw failure("reach", showAddress({ ...address, host }), error);
+  }
+}

@@ -1,0 +1,37 @@
+/** A line to an address, by whatever carries it. */
+
+import type { Address, StreamAddress } from "../base/address.ts";
+import { Messages } from "./messages.ts";
+import type { DialOptions } from "../net/stream.ts";
+import { transport } from "../net/schemes.ts";
+import type { Turns } from "../net/turns.ts";
+import { openDatagrams } from "./datagram_line.ts";
+import type { Line } from "./line.ts";
+import { StreamLine } from "./stream_line.ts";
+
+/** Where a line leads and what travels on it. */
+export interface Route {
+  readonly address: Address;
+  readonly dial: DialOptions;
+  /** Bytes a message. */
+  readonly size: number;
+  /** Milliseconds after which a message is given up. */
+  readonly timeout: number;
+  /** See StreamLine. */
+  readonly window: number;
+  /** Of all lines of this thread, where they may be many. */
+  readonly turns?: Turns;
+}
+
+/** Makes a line; `connection` chooses its bytes. Throws Failure; gives up when `signal` aborts. */
+export async function openLine(
+  { address, dial, size, timeout, window, turns }: Route,
+  block: Uint8Array<ArrayBuffer>,
+  connection: number,
+  signal: AbortSignal,
+): Promise<Line> {
+  const messages = new Messages(block, connection);
+  if (address.scheme === "udp") return await openDatagrams(address, messages, { size, timeout }, signal);
+  const dialled = await transport({ ...address, scheme: address.scheme } as StreamAddress).dial(dial, signal);
+  return new StreamLine(dialled, messages, size, window, turns);
+}

@@ -1,0 +1,198 @@
+/** Messages over a stream: TCP, TLS, Unix sockets. They come back in order, cut up in any way. */
+
+import { LAST_WORD_MS } from "../client/conversation.ts";
+import type { Messages } from "./messages.ts";
+import { pause } from "../base/time.ts";
+import { Turns } from "../net/turns.ts";
+import type { Dialled } from "../net/stream.ts";
+import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
+import { Fault, fault, type Line, type Owner } from "./line.ts";
+
+const SMALLEST_BUFFER = 4 << 10;
+const LARGEST_BUFFER = 256 << 10;
+/** When all is back and our direction is ended, how long the other end may take to end its own. */
+const FINISH_MS = 300;
+/**
+ * So many bytes on their way fit into the socket buffers of any path: writing them ends although nothing is read.
+ * More are written beside the reading, which costs a quarter more time a message.
+ */
+const NEVER_STUCK = 2 << 10;
+
+export class StreamLine implements Line {
+  readonly handshakeMs: number | undefined;
+  readonly #stream: Dialled["stream"];
+  readonly #turns: Turns;
+  readonly #messages: Messages;
+  readonly #size: number;
+  readonly #buffer: Uint8Array;
+  /** When each message on its way was sent, in a ring; empty where nobody asks. */
+  readonly #sentAt: Float64Array;
+  #sent = 0;
+  #back = 0;
+  #bytesBack = 0;
+  #movedAt = 0;
+  #sending = false;
+  #closed = false;
+  /** Wrong bytes came, and it is being found out what they are. */
+  #broken = false;
+  #finishing = false;
+  #finishTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Why sending failed. */
+  #failed: unknown;
+
+  /**
+   * Owns the stream. `window`: how many messages may be on their way with a time of their own; 0 for an owner
+   * that knows the times itself, and may then send any number. `turns` keeps many lines from starving some.
+   */
+  constructor(
+    { stream, handshakeMs }: Dialled,
+    messages: Messages,
+    size: number,
+    window: number,
+    turns = new Turns(),
+  ) {
+    this.#turns = turns;
+    turns.join();
+    this.#stream = stream;
+    this.handshakeMs = handshakeMs;
+    this.#messages = messages;
+    this.#size = size;
+    this.#sentAt = new Float64Array(window);
+    const fitting = size * Math.max(window, 1);
+    this.#buffer = new Uint8Array(Math.min(Math.max(fitting, SMALLEST_BUFFER), LARGEST_BUFFER));
+  }
+
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  async attend(owner: Owner): Promise<void> {
+    try {
+      for (;;) {
+        const n = await this.#stream.read(this.#buffer);
+        if (this.#closed) return;
+        if (n === null && this.#finishing) return;
+        if (n === null) throw await this.#whyEnded();
+        const now = performance.now();
+        const right = this.#take(n, owner, now);
+        if (right < n) throw await this.#judge(this.#buffer.slice(right, n));
+        owner.arrived(now);
+        if (this.#closed) return;
+        const wanted = this.#sending ? 0 : owner.wanted(now);
+        const from = this.#number(wanted, now);
+        if ((this.#sent - this.#back) * this.#size > NEVER_STUCK) {
+          if (wanted > 0) this.#sendAside(from, owner);
+        } else {
+          // As #send does: one promise less a message is worth a twentieth of the speed.
+          const end = this.#sent * this.#size;
+          for (let at = from * this.#size; at < end;) {
+            at += await this.#stream.write(this.#messages.piece(at, end - at));
+          }
+        }
+        if (this.#turns.crowded) await this.#turns.next();
+      }
+    } catch (error) {
+      const over = this.#finishing && !(error instanceof Fault);
+      if (this.#closed || over) return;
+      throw this.#broken ? error : this.located(fault(error));
+    }
+  }
+
+  nudge(owner: Owner, now: number): void {
+    if (this.#sending || this.#broken || this.#finishing) return;
+    const wanted = owner.wanted(now);
+    if (wanted > 0) this.#sendAside(this.#number(wanted, now), owner);
+  }
+
+  giveUp(time: number): number {
+    return this.#movedAt < time && !this.#broken ? this.#sent - this.#back : 0;
+  }
+
+  located({ kind, message }: Fault): Fault {
+    return new Fault(kind, `${message}, at byte ${this.#bytesBack}`);
+  }
+
+  finish(): void {
+    if (this.#sent > this.#back && !this.#broken) return this.close();
+    this.#finishing = true;
+    this.#stream.closeWrite().catch(() => {}); // it may be gone
+    this.#finishTimer = setTimeout(() => this.close(), FINISH_MS);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#finishTimer);
+    this.#turns.leave();
+    this.#stream.close();
+  }
+
+  /** The system tells of a reset but once, and it may be a write that hears of it, a moment after the read ended. */
+  async #whyEnded(): Promise<unknown> {
+    if (this.#sending && this.#failed === undefined) await pause(LAST_WORD_MS);
+    return this.#failed ?? new Fault("closed", "the other end closed the connection");
+  }
+
+  /** Compares what arrived, and tells of the messages that are complete. Returns how many bytes are right. */
+  #take(n: number, owner: Owner, now: number): number {
+    const offset = this.#bytesBack;
+    const onTheirWay = this.#sent * this.#size - offset;
+    const right = this.#messages.matching(this.#buffer, Math.min(n, onTheirWay), offset);
+    this.#bytesBack = offset + right;
+    this.#movedAt = now;
+    const window = this.#sentAt.length;
+    while ((this.#back + 1) * this.#size <= this.#bytesBack) {
+      const k = this.#back++;
+      owner.back(k, window > 0 ? this.#sentAt[k % window]! : now, now);
+    }
+    return right;
+  }
+
+  /** The fault that the first wrong bytes are. Nothing more is sent. */
+  async #judge(wrong: Uint8Array): Promise<Fault> {
+    this.#broken = true;
+    const offset = this.#bytesBack;
+    const end = this.#sent * this.#size;
+    const from = Math.max(offset - BEFORE, 0);
+    const before = this.#messages.message(from, offset - from);
+    const after = this.#messages.message(offset, Math.min(end - offset, AFTER));
+    const came = await gather(this.#stream, wrong);
+    const next = this.#messages.message(end, came.length);
+    const { kind, text } = diagnose({ offset, asked: end - offset, before, after, next, came });
+    return new Fault(kind, text);
+  }
+
+  /** Numbers the next messages, and returns the first one's number. */
+  #number(n: number, now: number): number {
+    const from = this.#sent;
+    const window = this.#sentAt.length;
+    if (window > 0) { for (let k = from; k < from + n; k++) this.#sentAt[k % window] = now; }
+    if (from === this.#back) this.#movedAt = now;
+    this.#sent += n;
+    return from;
+  }
+
+  /** Sends all messages from this one on. */
+  async #send(from: number): Promise<void> {
+    const end = this.#sent * this.#size;
+    for (let at = from * this.#size; at < end;) {
+      at += await this.#stream.write(this.#messages.piece(at, end - at));
+    }
+  }
+
+  /** Sends while what comes back is taken, and goes on as long as the owner wants more. */
+  async #sendAside(from: number, owner: Owner): Promise<void> {
+    this.#sending = true;
+    try {
+      do {
+        await this.#send(from);
+        if (this.#closed || this.#broken) return;
+        const now = performance.now();
+        from = this.#number(owner.wanted(now), now);
+      } while (from < this.#sent);
+      this.#sending = false;
+    } catch (error) {
+      this.#failed = error; // reading tells more of what happened, unless the system tells of a reset but once
+    }
+  }
+}

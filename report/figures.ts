@@ -1,0 +1,142 @@
+/** The figures of a run, a row each, in the order of the reports: the text and the page say the same. */
+
+import { showSize } from "../base/units.ts";
+import type { DatagramCounts, Result, Second } from "../measure/result.ts";
+
+export interface Figure {
+  /** In the text, where there is little room. */
+  readonly name: string;
+  /** In the page. */
+  readonly title: string;
+  readonly get: (result: Result) => number | null;
+  readonly show: (value: number | null) => string;
+  /** Whether more of it is better or worse. */
+  readonly better?: 1 | -1;
+  /**
+   * The same of each interval of the run, which shows by how much it varies. Rarer percentiles have none: they tell
+   * of what else the machine did at that time.
+   */
+  readonly varies?: (second: Second) => number | null;
+  /** Left out where it is null in all results. */
+  readonly rare?: true;
+}
+
+/** What stands for a figure that is not known. */
+export const UNKNOWN = "-";
+
+/** The key of a latency, as a person writes it: `p99_9` is p99.9. */
+export function latencyName(key: string): string {
+  return key.replace("_", ".");
+}
+
+const latency = (key: keyof Result["latency_ms"], varies?: Figure["varies"]): Figure => ({
+  name: `${latencyName(key)} ms`,
+  title: `latency, ${latencyName(key)}, ms`,
+  get: ({ latency_ms }) => latency_ms[key],
+  show: milliseconds,
+  better: -1,
+  ...(varies === undefined ? {} : { varies }),
+});
+
+const sendDelay = (key: "p50" | "p99" | "max"): Figure => ({
+  name: `delay ${key} ms`,
+  title: `delay of our own sending, ${key}, ms`,
+  get: ({ send_delay_ms }) => send_delay_ms?.[key] ?? null,
+  show: milliseconds,
+  rare: true,
+});
+
+const datagrams = (name: keyof DatagramCounts, title: string): Figure => ({
+  name,
+  title,
+  get: (result) => result.datagrams?.[name] ?? null,
+  show: count,
+  rare: true,
+});
+
+export const FIGURES: readonly Figure[] = [
+  { name: "messages", title: "messages that came back right", get: ({ messages }) => messages, show: count },
+  {
+    name: "messages/s",
+    title: "messages per second",
+    get: ({ messages_per_second }) => messages_per_second,
+    show: (value) => value === null ? UNKNOWN : grouped(value, value < 100 ? 1 : 0),
+    better: 1,
+    varies: ({ messages_per_second }) => messages_per_second,
+  },
+  {
+    name: "data/s",
+    title: "data each way per second",
+    get: ({ bytes_per_second }) => bytes_per_second,
+    show: (value) => value === null ? UNKNOWN : showSize(Math.round(value)),
+  },
+  latency("min"),
+  latency("mean"),
+  latency("p50", ({ p50_ms }) => p50_ms),
+  latency("p90"),
+  latency("p99"),
+  latency("p99_9"),
+  latency("max"),
+  { name: "due", title: "messages due by the clock", get: ({ due }) => due, show: count, rare: true },
+  { name: "sent", title: "messages sent", get: ({ sent }) => sent, show: count },
+  { name: "lost", title: "messages lost", get: ({ lost }) => lost, show: count },
+  {
+    name: "unfinished",
+    title: "messages on their way at the stop",
+    get: ({ unfinished }) => unfinished,
+    show: count,
+  },
+  datagrams("late", "datagrams of the lost that came too late"),
+  datagrams("reordered", "datagrams that came after a later one"),
+  datagrams("stray", "datagrams from another address"),
+  sendDelay("p50"),
+  sendDelay("p99"),
+  sendDelay("max"),
+  {
+    name: "client CPU",
+    title: "processor time of the client; 100 % is one core",
+    get: ({ client_cpu_percent }) => client_cpu_percent,
+    show: (value) => value === null ? UNKNOWN : `${value.toFixed(0)} %`,
+  },
+  { name: "errors", title: "errors", get: errorCount, show: count },
+];
+
+/** The rows that have something to say of these results. */
+export function figuresOf(results: readonly Result[]): Figure[] {
+  return FIGURES.filter((row) =>
+    row.rare !== true || results.some((result) => valueOf(row, result) !== null)
+  );
+}
+
+/** Null as well where a file of an older version has no such figure, or an edited one has something else. */
+export function valueOf({ get }: Figure, result: Result): number | null {
+  return finite(get(result));
+}
+
+/** A file of results may have been edited: a number may be anything. */
+export function finite(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+/** Milliseconds to three digits, as far as microseconds give them: `0.021`, `1.25`, `13.4`, `1021`; `-` for null. */
+export function milliseconds(ms: number | null): string {
+  return ms === null ? UNKNOWN : ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3);
+}
+
+export function errorCount({ errors }: Result): number {
+  return Object.values(errors).reduce((sum, n) => sum + (finite(n) ?? 0), 0);
+}
+
+/** The kinds of errors of all results. */
+export function errorKinds(results: readonly Result[]): string[] {
+  return [...new Set(results.flatMap(({ errors }) => Object.keys(errors)))];
+}
+
+export function count(n: number | null): string {
+  return n === null ? UNKNOWN : grouped(n, 0);
+}
+
+function grouped(value: number, digits: number): string {
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return value.toLocaleString("en", options);
+}

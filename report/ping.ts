@@ -1,0 +1,213 @@
+/** What `echo ping` prints: a line a reply, and the summary, as text or as JSON objects with bench's names. */
+
+import { rounded, showDuration } from "../base/units.ts";
+import { milliseconds } from "./figures.ts";
+import { Latencies } from "../measure/histogram.ts";
+import type { DatagramCounts, Latency, Result } from "../measure/result.ts";
+
+/** Milliseconds. `tls` where there was a handshake. */
+export interface Times {
+  readonly connect: number;
+  readonly tls: number | undefined;
+  readonly echo: number;
+}
+
+export interface PingLogOptions {
+  readonly json: boolean;
+  /** Nothing but the summary. */
+  readonly quiet: boolean;
+  readonly size: number;
+  readonly version: string;
+  readonly target: string;
+  /** The other end as each line names it. */
+  readonly peer: string;
+  readonly options: Result["options"];
+}
+
+/** The last object of `--json`. `messages` are those that came back right, as in bench's. */
+export interface PingEnd extends
+  Pick<
+    Result,
+    | "version"
+    | "target"
+    | "started"
+    | "duration_seconds"
+    | "options"
+    | "messages"
+    | "bytes"
+    | "errors"
+    | "datagrams"
+  > {
+  readonly transmitted: number;
+  readonly received: number;
+  readonly corrupted: number;
+  readonly lost: number;
+  /** Still on their way at the end, and not lost. */
+  readonly unfinished: number;
+  /** Of those that are received or lost; what is unfinished counts as lost where nothing ever came back. */
+  readonly loss_percent: number;
+  readonly latency_ms: Latency & { readonly mdev: number | null };
+}
+
+/** Kinds of errors that are no loss. */
+const WRONG = ["corrupted", "surplus", "duplicate"];
+
+export class PingLog {
+  readonly #options: PingLogOptions;
+  readonly #print: (text: string) => Promise<void>;
+  readonly #latencies = new Latencies();
+  readonly #sights = { late: 0, reordered: 0, stray: 0 };
+  readonly #errors: Record<string, number> = {};
+  readonly #started = new Date();
+  readonly #begin = performance.now();
+  #received = 0;
+  // The histogram keeps three digits; these keep all.
+  #sum = 0;
+  #squares = 0;
+  #min = Infinity;
+  #max = 0;
+  #writing = Promise.resolve();
+  #ending = false;
+
+  /** `print` writes to stdout; what it throws comes out of `written`. */
+  constructor(options: PingLogOptions, print: (text: string) => Promise<void>) {
+    this.#options = options;
+    this.#print = print;
+  }
+
+  /** Message `seq` is back after `ms`, which were spent as `times` says where each has its own connection. */
+  reply(seq: number, ms: number, times: Times | undefined): void {
+    this.#received++;
+    this.#latencies.record(ms);
+    this.#sum += ms;
+    this.#squares += ms * ms;
+    this.#min = Math.min(this.#min, ms);
+    this.#max = Math.max(this.#max, ms);
+    const parts = times === undefined ? [] : Object.entries(times).filter(([, part]) => part !== undefined);
+    if (this.#options.json) {
+      const keys = parts.map(([name, part]) => [`${name}_ms`, rounded(part)]);
+      return this.#object({
+        seq,
+        bytes: this.#options.size,
+        time_ms: rounded(ms),
+        ...Object.fromEntries(keys),
+      });
+    }
+    const shown = parts.map(([name, part]) => ` ${name}=${part.toFixed(3)}`).join("");
+    const { size, peer } = this.#options;
+    const bytes = size === 1 ? "1 byte" : `${size} bytes`;
+    this.#line(`${bytes} from ${peer}: seq=${seq}${shown} time=${ms.toFixed(3)} ms`);
+  }
+
+  /** Message `seq` is lost, or the connection has a fault while none is on its way. `kind` is a key of `errors`. */
+  fault(seq: number | undefined, kind: string, text: string): void {
+    this.#errors[kind] = (this.#errors[kind] ?? 0) + 1;
+    if (this.#options.json) {
+      return this.#object({ ...(seq === undefined ? {} : { seq }), error: kind, reason: text });
+    }
+    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${kind}: ${text}`);
+  }
+
+  /** These messages went down with the connection, whose fault was told. */
+  lost(seqs: readonly number[]): void {
+    if (this.#options.json) return seqs.forEach((seq) => this.#object({ seq, lost: "with the connection" }));
+    const [first = 0, last = first] = [seqs[0], seqs.at(-1)];
+    const which = first === last ? `seq=${first}` : `seq=${first} to ${last}`;
+    this.#line(`from ${this.#options.peer}: ${which} lost with the connection`);
+  }
+
+  /** Message `seq` goes by a new connection, since the one before broke. */
+  reconnected(seq: number): void {
+    if (this.#options.json) return this.#object({ seq, new_connection: true });
+    this.#line(`to ${this.#options.peer}: a new connection was made for seq=${seq}`);
+  }
+
+  /** Message `seq`, or a datagram that is none, is no fault, and yet to be told. */
+  noted(sight: keyof DatagramCounts, seq: number | undefined, text: string): void {
+    this.#sights[sight]++;
+    if (sight === "reordered") return; // the lines of the replies show it
+    if (this.#options.json) {
+      return this.#object({ ...(seq === undefined ? {} : { seq }), note: sight, reason: text });
+    }
+    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${sight}: ${text}`);
+  }
+
+  /** The summary, after so many messages, of which so many are still on their way. */
+  end(transmitted: number, unfinished: number): PingEnd {
+    const end = this.#summary(transmitted, this.#received === 0 ? 0 : unfinished);
+    this.#ending = true;
+    if (this.#options.json) this.#object(end);
+    else this.#text(end).forEach((line) => this.#line(line));
+    return end;
+  }
+
+  /** The figures so far, in one line. */
+  interim(transmitted: number, unfinished: number): string {
+    return this.#text(this.#summary(transmitted, unfinished)).slice(2, 4).join(", ");
+  }
+
+  /** Resolves when all is written. Throws OutputClosed or Failure when it cannot be. */
+  written(): Promise<void> {
+    return this.#writing;
+  }
+
+  #summary(transmitted: number, unfinished: number): PingEnd {
+    const { version, target, options, size } = this.#options;
+    const n = this.#received;
+    const mean = this.#sum / n;
+    const lost = transmitted - n - unfinished;
+    return {
+      version,
+      target,
+      started: this.#started.toISOString(),
+      duration_seconds: rounded((performance.now() - this.#begin) / 1000, 6),
+      options,
+      transmitted,
+      received: n,
+      corrupted: this.#errors["corrupted"] ?? 0,
+      lost,
+      unfinished,
+      loss_percent: lost === 0 ? 0 : rounded(lost / (n + lost) * 100, 6),
+      messages: n,
+      bytes: n * size,
+      latency_ms: {
+        ...this.#latencies.summary(lost),
+        ...(n === 0 ? {} : { min: rounded(this.#min), mean: rounded(mean), max: rounded(this.#max) }),
+        mdev: n === 0 ? null : rounded(Math.sqrt(Math.max(0, this.#squares / n - mean * mean))),
+      },
+      errors: this.#errors,
+      datagrams: target.startsWith("udp:") ? this.#sights : null,
+    };
+  }
+
+  #text(end: PingEnd): string[] {
+    const { target, transmitted, received, unfinished, loss_percent, duration_seconds, latency_ms } = end;
+    const wrong = WRONG.flatMap((kind) => kind in end.errors ? [`+${end.errors[kind]} ${kind}`] : []);
+    const counts = [
+      `${transmitted} transmitted`,
+      `${received} received`,
+      ...wrong,
+      ...Object.entries(end.datagrams ?? {}).flatMap(([name, n]) => n > 0 ? [`${n} ${name}`] : []),
+      ...(unfinished > 0 ? [`${unfinished} still on the way`] : []),
+      `${Number(loss_percent.toFixed(1))}% loss`,
+      `time ${showDuration(duration_seconds * 1000)}`,
+    ];
+    const lines = ["", `--- ${target} ping statistics ---`, counts.join(", ")];
+    if (received === 0) return lines;
+    const { min, mean, max, mdev, p50, p90, p99 } = latency_ms;
+    const exact = [min, mean, max, mdev].map((ms) => (ms ?? 0).toFixed(3)).join("/");
+    lines.push(`rtt min/avg/max/mdev = ${exact} ms`);
+    lines.push(`rtt p50/p90/p99 = ${[p50, p90, p99].map(milliseconds).join("/")} ms`);
+    return lines;
+  }
+
+  #object(value: object): void {
+    this.#line(JSON.stringify(value));
+  }
+
+  #line(line: string): void {
+    if (this.#options.quiet && !this.#ending) return;
+    this.#writing = this.#writing.then(() => this.#print(`${line}\n`));
+    this.#writing.catch(() => {}); // told by `written`
+  }
+}

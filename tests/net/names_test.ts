@@ -1,0 +1,139 @@
+/** A name with several addresses: each is tried, and an error says which were. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { has, peer, readUpTo, run, type RunResult, ServerProcess, writeAll } from "../support/helpers.ts";
+
+/** Whether a program may see another /etc/hosts here. */
+const MAY_MOUNT = has("unshare") && await mayMount();
+/** A name with an address of each family, and one with one. */
+const HOSTS = "::1 both.test\n127.0.0.1 both.test\n127.0.0.1 one.test\n";
+
+async function mayMount(): Promise<boolean> {
+  const { success } = await new Deno.Command("unshare", { args: ["--mount", "true"], stderr: "null" })
+    .output();
+  return success;
+}
+
+/** Runs `echo WORDS` where /etc/hosts is ours. */
+async function runNamed(words: readonly string[]): Promise<RunResult> {
+  const hosts = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(hosts, HOSTS);
+    const script = `mount --bind ${hosts} /etc/hosts && exec "$@"`;
+    return await run(words, { under: ["unshare", "--mount", "sh", "-c", script, "sh"] });
+  } finally {
+    await Deno.remove(hosts);
+  }
+}
+
+/** A port that is free on ::1 and on 127.0.0.1. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "::", port: 0 });
+  return listener.addr.port;
+}
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+Deno.test({
+  name: "a name whose first address refuses is reached at its second, by every command",
+  ignore: !MAY_MOUNT,
+  async fn() {
+    await using server = await ServerProcess.start();
+    const where = `both.test:${server.port}`;
+    const connected = await runNamed(["connect", where, "hello"]);
+    assertEquals([connected.code, text(connected.stdout)], [0, "hello\n"], connected.stderr);
+    const ping = await runNamed(["ping", "-c", "1", where]);
+    assertEquals(ping.code, 0, ping.stderr);
+    const bench = await runNamed(["bench", "-n", "10", where]);
+    assertEquals(bench.code, 0, bench.stderr);
+  },
+});
+
+Deno.test({
+  name: "over TLS too",
+  ignore: !MAY_MOUNT,
+  async fn() {
+    await using server = await ServerProcess.start(["tls://127.0.0.1:0"]);
+    const { stderr } = await runNamed(["connect", `tls://both.test:${server.port}`, "hello"]);
+    assertMatch(stderr, /TLS: .*certificate/); // that is, somebody answered
+  },
+});
+
+Deno.test({
+  name: "an error names every address that was tried, and what it said",
+  ignore: !MAY_MOUNT,
+  async fn() {
+    const port = freePort();
+    const rows: [host: string, why: string][] = [
+      [
+        "both.test",
+        "connection refused at ::1 and 127.0.0.1; nothing listens there, or a firewall rejects it",
+      ],
+      ["one.test", "connection refused at 127.0.0.1; nothing listens there, or a firewall rejects it"],
+      ["127.0.0.1", "connection refused; nothing listens there, or a firewall rejects it"],
+    ];
+    for (const [host, why] of rows) {
+      const { code, stderr } = await runNamed(["connect", `${host}:${port}`, "hello"]);
+      assertEquals([code, stderr], [1, `echo: cannot connect to tcp://${host}:${port}: ${why}\n`]);
+    }
+    const { stdout } = await runNamed(["ping", "-c", "1", `both.test:${port}`]);
+    assertStringIncludes(text(stdout), "connection refused at ::1 and 127.0.0.1");
+  },
+});
+
+/** An address where the system answers no more connects: its backlog is full and nobody accepts. */
+async function silence(hostname: string, port: number): Promise<Disposable> {
+  const listener = Deno.listen({ hostname, port, tcpBacklog: 1 });
+  const open: Deno.Conn[] = [];
+  for (let full = false; !full;) {
+    const pending = Deno.connect({ hostname, port, signal: AbortSignal.timeout(300) });
+    await pending.then((conn) => open.push(conn), () => full = true);
+  }
+  return {
+    [Symbol.dispose]() {
+      for (const conn of open) conn.close();
+      listener.close();
+    },
+  };
+}
+
+Deno.test({
+  name: "a first address that is silent holds up the second by a quarter of a second, and not by --timeout",
+  ignore: !MAY_MOUNT,
+  async fn() {
+    using server = peer(async (conn) => {
+      await writeAll(conn, await readUpTo(conn, 2));
+      await readUpTo(conn, 1);
+    });
+    using _silence = await silence("::1", server.port);
+    const { took: start } = await runNamed(["--version"]);
+    const { code, stderr, took } = await runNamed([
+      "connect",
+      "--timeout",
+      "20s",
+      `both.test:${server.port}`,
+      "x",
+    ]);
+    assertEquals(code, 0, stderr);
+    assert(took > 250 && took - start < 5000, `${took} ms, of which ${start} ms is the start`);
+  },
+});
+
+Deno.test({
+  name: "where all are silent, or one is and one refuses, the error says which",
+  ignore: !MAY_MOUNT,
+  async fn() {
+    const port = freePort();
+    using _six = await silence("::1", port);
+    const words = ["connect", "--timeout", "700ms", `both.test:${port}`, "x"];
+    assertStringIncludes(
+      (await runNamed(words)).stderr,
+      "connection refused at 127.0.0.1, no answer at ::1 within 700 ms; a firewall drops it",
+    );
+    using _four = await silence("127.0.0.1", port);
+    assertStringIncludes(
+      (await runNamed(words)).stderr,
+      "no answer at ::1 and 127.0.0.1 within 700 ms; a firewall drops it",
+    );
+  },
+});

@@ -1,0 +1,223 @@
+/** Attacks on the server before a client is let in: handshakes that fail, or never end, and want of descriptors. */
+
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { connect as connectTcp } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { has, readUpTo, roundTrip, run, ServerProcess, within, writeAll } from "../support/helpers.ts";
+
+/** Deno 2.7, of which the compiled program is made, cannot close a connection whose TLS handshake goes on. */
+const OLD = Deno.version.deno.startsWith("2.7.");
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const start = (words: string[] = [], under: string[] = []) =>
+  ServerProcess.start(["tls://127.0.0.1:0", "tcp://127.0.0.1:0", ...words], { under });
+
+const portOf = (server: ServerProcess, scheme: string) => {
+  const addresses = server.log.events("listening").map(({ address }) => String(address));
+  return Number(
+    addresses.find((address) => scheme === "tls" === address.startsWith("tls:"))!.replace(/.*:/, ""),
+  );
+};
+
+const residentMB = (pid: number) =>
+  Number(/VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) / 1024;
+const descriptors = (pid: number) => [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(what: string, isSo: () => boolean, ms = 5000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await pause(10);
+  }
+}
+
+/** Connections that say nothing; closed when the test leaves the block. */
+async function silent(port: number, n: number): Promise<Disposable & { readonly conns: Deno.TcpConn[] }> {
+  const conns: Deno.TcpConn[] = [];
+  while (conns.length < n) {
+    const some = Array.from(
+      { length: Math.min(100, n - conns.length) },
+      () => Deno.connect({ hostname: "127.0.0.1", port }),
+    );
+    conns.push(...await Promise.all(some));
+  }
+  return {
+    conns,
+    [Symbol.dispose]() {
+      for (const conn of conns) conn.close();
+    },
+  };
+}
+
+/** A client of TLS that trusts whatever the server shows; its byte comes back, or the promise rejects. */
+async function honest(port: number): Promise<void> {
+  const { code, stderr } = await run(["connect", `tls://127.0.0.1:${port}`, "hello", "--insecure"]);
+  assertEquals(code, 0, stderr);
+}
+
+/** A ClientHello of 65,520 bytes (RFC 8446, section 4) that is cut off after 48 KB. */
+function halfHello(): Uint8Array {
+  const record = 5 + (16 << 10);
+  const bytes = new Uint8Array(3 * record);
+  for (let at = 0; at < bytes.length; at += record) bytes.set([22, 3, 1, 64, 0], at);
+  bytes.set([1, 0, 255, 240], 5);
+  return bytes;
+}
+
+Deno.test("handshakes that fail are forgotten at once: 3,000 of them leave no more than 100 MB and no descriptor", async () => {
+  await using server = await start();
+  const bytes = halfHello();
+  const attack = async () => {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port: portOf(server, "tls") });
+    try {
+      await writeAll(conn, bytes);
+      await conn.closeWrite();
+      await readUpTo(conn, 4096);
+    } catch { /* reset: it is turned away in any case */ }
+    conn.close();
+  };
+  const some = async (n: number) => {
+    for (let i = 0; i < n; i += 50) await Promise.all(Array.from({ length: 50 }, attack));
+  };
+  await some(3000); // what any load costs once
+  const [memory, before] = [residentMB(server.pid), descriptors(server.pid)];
+  await some(3000);
+  assertLess(residentMB(server.pid) - memory, 100, "MB more than before");
+  await until("no descriptor is left over", () => descriptors(server.pid) <= before);
+  assertEquals(await server.stop(), 0);
+  assertEquals(server.log.events("stopped")[0]!["failed"], 6000);
+});
+
+Deno.test({
+  name: "silent handshakes take no slot of --max-clients; above 2,000 the oldest gives way",
+  ignore: OLD,
+  async fn() {
+    await using server = await start(["--max-clients", "2"]);
+    const port = portOf(server, "tls");
+    using attack = await silent(port, 100);
+    await honest(port);
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port: portOf(server, "tcp") });
+    assertEquals(await roundTrip(conn, "and by TCP"), "and by TCP");
+    using more = await silent(port, 2000);
+    const [oldest] = attack.conns;
+    assertEquals(
+      await within(5000, "the oldest gives way", oldest!.read(new Uint8Array(1)).catch(() => null)),
+      null,
+    );
+    await honest(port);
+    assertEquals(more.conns.length, 2000);
+    assertMatch(await server.log.with('"refused"'), /the oldest handshake gives way: 2000 others arrive/);
+  },
+});
+
+Deno.test({
+  name: "with few descriptors and silent handshakes, clients of TLS and of TCP are let in",
+  ignore: OLD || !has("prlimit"),
+  async fn() {
+    await using server = await start([], ["prlimit", "--nofile=80"]);
+    const [tls, tcp] = [portOf(server, "tls"), portOf(server, "tcp")];
+    using _attack = await silent(tls, 200);
+    for (let i = 0; i < 3; i++) {
+      using conn = await Deno.connect({ hostname: "127.0.0.1", port: tcp });
+      assertEquals(await within(2000, "a client of TCP", roundTrip(conn, "?")), "?");
+      await within(5000, "a client of TLS", honest(tls));
+    }
+  },
+});
+
+Deno.test({
+  name: "out of descriptors, newcomers of TLS and of TCP are told so, and do not wait",
+  ignore: !has("prlimit"),
+  async fn() {
+    await using server = await start([], ["prlimit", "--nofile=80"]);
+    const [tls, tcp] = [portOf(server, "tls"), portOf(server, "tcp")];
+    using full = await silent(tcp, 100);
+    for (let i = 0; i < 3; i++) {
+      for (const port of [tcp, tls]) {
+        using newcomer = await Deno.connect({ hostname: "127.0.0.1", port });
+        await writeAll(newcomer, encoder.encode("?"));
+        const told = newcomer.read(new Uint8Array(1)).catch(() => null); // of TLS: it may be an alert
+        const byte = await within(3000, `the newcomer on ${port} is told`, told);
+        if (port === tcp) assertEquals(byte, null);
+      }
+    }
+    assertEquals(full.conns.length, 100);
+  },
+});
+
+for (const error of ["ENOBUFS", "ENOMEM", "EPERM"]) {
+  Deno.test({
+    name: `accept4 fails with ${error} again and again: it rests in between, says so, and goes on`,
+    ignore: !has("strace"),
+    async fn() {
+      const file = await Deno.makeTempFile();
+      const strace = ["strace", "-D", "-f", "-qq", "-o", file, "-e", "trace=accept4"];
+      await using server = await ServerProcess.start([], {
+        under: [...strace, "-e", `inject=accept4:error=${error}:when=1..8`],
+      });
+      using conn = await server.connect();
+      assertMatch(await server.log.with('"accept_failed"'), /out of memory|not permitted/);
+      const begin = performance.now();
+      assertEquals(await within(5000, "it is let in", roundTrip(conn, "hello")), "hello");
+      assert(performance.now() - begin > 500, "between 8 failures it rests");
+      await Deno.remove(file);
+    },
+  });
+}
+
+/** A client that trusts anyone, says hello, hears it, and resets the connection. */
+function resetAfterHello(port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const raw = connectTcp({ host: "127.0.0.1", port });
+  const socket = connectTls({ socket: raw, rejectUnauthorized: false });
+  socket.on("error", reject);
+  socket.on("secureConnect", () => socket.write("hello"));
+  socket.on("data", () => {
+    raw.resetAndDestroy();
+    resolve();
+  });
+  return promise;
+}
+
+Deno.test({
+  name: "a client of TLS that resets the connection has failed, and is no client that closed",
+  ignore: OLD,
+  async fn() {
+    await using server = await start();
+    await resetAfterHello(portOf(server, "tls"));
+    assertMatch(await server.log.with('"disconnected"'), /reset by the other end/);
+    await honest(portOf(server, "tls"));
+    assertEquals(await server.stop(), 0);
+    assertEquals(server.log.events("disconnected").map(({ reason }) => reason), [
+      "connection reset by the other end",
+      "closed by the client",
+    ]);
+    assertEquals(server.log.events("stopped")[0]!["failed"], 1);
+  },
+});
+
+/** Perl, as neither Deno nor a shell can make a connection reset when it is closed (SO_LINGER of 0). */
+const RESETS = `use Socket; for (1 .. $ARGV[1]) {
+  socket(my $s, PF_INET, SOCK_STREAM, 0) or die; setsockopt($s, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)) or die;
+  connect($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die "connect: $!"; close $s }`;
+
+Deno.test({
+  name: "connections that are reset before they are accepted are counted",
+  ignore: !has("perl"),
+  async fn() {
+    await using server = await start();
+    server.kill("SIGSTOP");
+    const args = ["-e", RESETS, String(portOf(server, "tls")), "20"];
+    const { success, stderr } = await new Deno.Command("perl", { args }).output();
+    assert(success, decoder.decode(stderr));
+    server.kill("SIGCONT");
+    const told = () =>
+      server.log.events("aborted").reduce((sum, { count }) => sum + Number(count), 0) +
+      server.log.events("rejected").length;
+    await until("20 are told", () => told() === 20);
+    assertEquals(await server.stop(), 0);
+  },
+});

@@ -1,0 +1,228 @@
+/** A server on several threads: each accepts on the same ports (SO_REUSEPORT), and all count together. */
+
+import { parseAddress } from "../base/address.ts";
+import { oneLine } from "../base/escape.ts";
+import type { Format, Level, LineWriter, Log } from "../server/log.ts";
+import { Failure, isOutOfDescriptors, reason } from "../base/errors.ts";
+import { pause } from "../base/time.ts";
+import { bind } from "../net/tcp.ts";
+import type { ServerTls } from "../net/tls/tls.ts";
+import { Totals } from "../server/totals.ts";
+import type { Milestones, ServeOptions, Service } from "../server.ts";
+
+/** What a worker is told at its start. */
+export interface Start {
+  readonly options: ServeOptions;
+  readonly memory: SharedArrayBuffer;
+  readonly thread: number;
+  readonly level: Level;
+  readonly format: Format;
+}
+
+/** What it is told later: to count, to stop, to show other certificates. */
+export type Order = "count" | "stop" | { readonly renew: ServerTls };
+
+/** What it tells: where it listens, lines of its log, that it has counted, and how it ended. */
+export type Report =
+  | { readonly listening: string[] }
+  | { readonly stopping: true }
+  | { readonly lines: string }
+  | { readonly counted: true }
+  | { readonly ended: string | undefined };
+
+/** From a death to the new start; twice as long each time, unless the thread had lived for the longest of them. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** A thread takes some eight descriptors at its start, and Deno panics where it finds fewer. */
+const DESCRIPTORS = 32;
+
+/** How many threads are started at once: all of them together would be slower, and hear no signal meanwhile. */
+const AT_ONCE = 2 * navigator.hardwareConcurrency;
+
+const WORKER = new URL("./server_thread.ts", import.meta.url);
+
+/** Runs a Server on each of `threads` workers, and starts one again that dies. */
+export class Crew implements Service {
+  #options: ServeOptions;
+  readonly #threads: number;
+  readonly #log: Log;
+  readonly #out: LineWriter;
+  readonly #logging: { readonly level: Level; readonly format: Format };
+  readonly #memory: SharedArrayBuffer;
+  readonly #module: URL;
+  readonly #workers = new Map<number, Worker>();
+  readonly #stopped = Promise.withResolvers<void>();
+  #addresses: ServeOptions["addresses"] = [];
+  readonly #halt = new AbortController();
+  /** Threads that have not said yet, after the stop, that they let nobody in any more. */
+  #hearing = new Set<number>();
+  #onDeaf = () => {};
+  /** When each thread was started last, and how long it waited for that. */
+  readonly #starts = new Map<number, { readonly at: number; readonly pause: number }>();
+
+  /** `module` is another worker module, for tests of a worker that dies. */
+  constructor(
+    options: ServeOptions,
+    threads: number,
+    totals: Totals,
+    log: Log,
+    out: LineWriter,
+    logging: { readonly level: Level; readonly format: Format },
+    module = WORKER,
+  ) {
+    this.#options = options;
+    this.#threads = threads;
+    this.#memory = totals.memory;
+    this.#log = log;
+    this.#out = out;
+    this.#logging = logging;
+    this.#module = module;
+  }
+
+  async run(stop: AbortSignal, told: Milestones): Promise<void> {
+    this.#onDeaf = () => told.stopping();
+    stop.addEventListener("abort", () => this.#order(), { once: true });
+    checkVacant(this.#options.addresses);
+    if (stop.aborted) return;
+    // The first worker finds out the ports where 0 was asked for, and whether all can be listened on at all.
+    const addresses = await this.#start(0, this.#options.addresses);
+    this.#addresses = addresses.map(parseAddress) as ServeOptions["addresses"];
+    let next = 1;
+    const startOthers = async () => {
+      while (next < this.#threads && !this.#stopping) await this.#start(next++, this.#shareable());
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, startOthers));
+    if (!this.#stopping) told.listening(addresses);
+    await this.#stopped.promise;
+  }
+
+  #order(): void {
+    this.#halt.abort();
+    this.#hearing = new Set(this.#workers.keys());
+    for (const worker of this.#workers.values()) worker.postMessage("stop" satisfies Order);
+    if (this.#workers.size === 0) this.#stopped.resolve();
+  }
+
+  get #stopping(): boolean {
+    return this.#halt.signal.aborted;
+  }
+
+  async count(): Promise<void> {
+    await Promise.all(Array.from(this.#workers.values(), (worker) =>
+      new Promise<void>((resolve) => {
+        const heard = ({ data }: MessageEvent<Report>) => {
+          if (!("counted" in data || "ended" in data)) return;
+          worker.removeEventListener("message", heard);
+          resolve();
+        };
+        worker.addEventListener("message", heard);
+        worker.addEventListener("error", () => resolve(), { once: true });
+        worker.postMessage("count" satisfies Order);
+      })));
+  }
+
+  renew(tls: ServerTls): void {
+    this.#options = { ...this.#options, listen: { ...this.#options.listen, tls } };
+    for (const worker of this.#workers.values()) worker.postMessage({ renew: tls } satisfies Order);
+  }
+
+  /** What every thread can listen on: a Unix socket has one listener, and so has a UDP socket here. */
+  #shareable(): ServeOptions["addresses"] {
+    return this.#addresses.filter(({ scheme }) => scheme === "tcp" || scheme === "tls");
+  }
+
+  /** Starts one worker; resolves with its addresses when it listens. Throws Failure if it cannot. */
+  async #start(thread: number, addresses: ServeOptions["addresses"]): Promise<string[]> {
+    checkDescriptors();
+    const { promise, resolve, reject } = Promise.withResolvers<string[]>();
+    const worker = new Worker(this.#module, { type: "module" });
+    this.#workers.set(thread, worker);
+    let listens = false;
+    worker.addEventListener("message", ({ data }: MessageEvent<Report>) => {
+      if ("listening" in data) {
+        listens = true;
+        resolve(data.listening);
+      } else if ("stopping" in data) this.#deaf(thread);
+      else if ("lines" in data) this.#out.write(data.lines);
+      else if ("ended" in data) {
+        if (data.ended !== undefined) reject(new Failure(data.ended));
+        this.#gone(thread);
+      }
+    });
+    worker.addEventListener("error", (event) => {
+      event.preventDefault(); // it would end the process
+      const count = new Totals(this.#memory, thread).bury();
+      if (listens) this.#log.write("worker_died", { count, reason: oneLine(event.message) });
+      worker.terminate();
+      this.#gone(thread);
+      if (listens) this.#restart(thread);
+      else reject(new Failure(`cannot start a worker: ${oneLine(event.message)}`));
+    });
+    const start: Start = {
+      options: { ...this.#options, addresses, listen: { ...this.#options.listen, shared: true } },
+      memory: this.#memory,
+      thread,
+      ...this.#logging,
+    };
+    worker.postMessage(start);
+    return await promise;
+  }
+
+  /** Tries until it listens again, or all are to stop. */
+  async #restart(thread: number): Promise<void> {
+    const last = this.#starts.get(thread);
+    const soon = last !== undefined && performance.now() - last.at < LONGEST_PAUSE_MS;
+    for (let ms = soon ? longer(last.pause) : FIRST_PAUSE_MS;; ms = longer(ms)) {
+      await pause(ms, this.#halt.signal);
+      if (this.#stopping) return;
+      try {
+        await this.#start(thread, thread === 0 ? this.#addresses : this.#shareable());
+        this.#starts.set(thread, { at: performance.now(), pause: ms });
+        return;
+      } catch (error) {
+        this.#log.write("restart_failed", { reason: reason(error), duration_ms: longer(ms) });
+      }
+    }
+  }
+
+  #deaf(thread: number): void {
+    if (this.#hearing.delete(thread) && this.#hearing.size === 0) this.#onDeaf();
+  }
+
+  #gone(thread: number): void {
+    this.#workers.delete(thread);
+    this.#deaf(thread);
+    if (this.#stopping && this.#workers.size === 0) this.#stopped.resolve();
+  }
+}
+
+function longer(ms: number): number {
+  return Math.min(2 * ms, LONGEST_PAUSE_MS);
+}
+
+/** Throws Failure where another server listens: with SO_REUSEPORT the two would share the clients without a word. */
+function checkVacant(addresses: ServeOptions["addresses"]): void {
+  const probes: Deno.Listener[] = [];
+  try {
+    for (const address of addresses) {
+      if (address.scheme !== "tcp" && address.scheme !== "tls") continue;
+      const { port } = address;
+      if (port !== 0) probes.push(bind(address, (hostname) => Deno.listen({ hostname, port })));
+    }
+  } finally {
+    for (const probe of probes) probe.close();
+  }
+}
+
+/** Throws Failure where there are too few for a thread. */
+function checkDescriptors(): void {
+  const held: Deno.FsFile[] = [];
+  try {
+    while (held.length < DESCRIPTORS) held.push(Deno.openSync("/dev/null"));
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw new Failure(`cannot start a worker: ${reason(error)}`);
+  } finally {
+    for (const file of held) file.close();
+  }
+}
