@@ -16,7 +16,7 @@ export class CProgram implements Disposable {
   static async build(name: string): Promise<CProgram> {
     const folder = Deno.makeTempDirSync();
     const path = `${folder}/${name}`;
-    const args = ["-O1", "-o", path, `${ROOT}tests/${name}.c`];
+    const args = ["-O1", "-o", path, `${ROOT}tests/support/support/${name}.c`];
     const { success, stderr } = await new Deno.Command("gcc", { args }).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr));
     return new CProgram(folder, path);
