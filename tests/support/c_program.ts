@@ -12,11 +12,11 @@ export class CProgram implements Disposable {
     this.#path = path;
   }
 
-  /** Builds tests/NAME.c with gcc. */
+  /** Builds tests/support/NAME.c with gcc. */
   static async build(name: string): Promise<CProgram> {
     const folder = Deno.makeTempDirSync();
     const path = `${folder}/${name}`;
-    const args = ["-O1", "-o", path, `${ROOT}tests/support/support/${name}.c`];
+    const args = ["-O1", "-o", path, `${ROOT}tests/support/${name}.c`];
     const { success, stderr } = await new Deno.Command("gcc", { args }).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr));
     return new CProgram(folder, path);
