@@ -10,7 +10,7 @@ import { Connection, echo, type Outcome, type Surroundings } from "./server/echo
 import { concernsOne, isOutOfDescriptors, reason } from "./base/errors.ts";
 import { proxyHeader } from "./net/proxy/protocol.ts";
 import type { Accepted, Listener, ListenOptions, Welcome } from "./net/stream.ts";
-import type { ServerTls } from "./net/tls/tls.ts";
+import type { ServerTls } from "./net/tls_settings.ts";
 import { Totals } from "./server/totals.ts";
 import { transport } from "./net/schemes.ts";
 import { Turns } from "./net/turns.ts";

@@ -1,6 +1,6 @@
 /** What the rest of the program knows of a connection, whatever carries it. */
 
-import type { ClientTls, ServerTls } from "./tls/tls.ts";
+import type { ClientTls, ServerTls } from "./tls_settings.ts";
 
 /** One connection: bytes both ways, each direction closed on its own. `Deno.Conn` is one. */
 export interface Stream {

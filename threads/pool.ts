@@ -6,7 +6,7 @@ import type { Format, Level, LineWriter, Log } from "../server/log.ts";
 import { Failure, isOutOfDescriptors, reason } from "../base/errors.ts";
 import { pause } from "../base/time.ts";
 import { bind } from "../net/tcp.ts";
-import type { ServerTls } from "../net/tls/tls.ts";
+import type { ServerTls } from "../net/tls_settings.ts";
 import { Totals } from "../server/totals.ts";
 import type { Milestones, ServeOptions, Service } from "../server.ts";
 

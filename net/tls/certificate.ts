@@ -3,7 +3,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { UsageError } from "../../base/units.ts";
 import { reason } from "../../base/errors.ts";
-import type { Pair } from "./tls.ts";
+import type { Pair } from "../tls_settings.ts";
 
 const HOUR_MS = 3_600_000;
 /** How long a certificate that was made is valid; before its time too, for clients whose clock is slow. */

@@ -7,7 +7,7 @@ import { type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { failure } from "../../base/errors.ts";
 import type { Dialled, DialOptions, Listener, ListenOptions } from "../stream.ts";
 import { BACKLOG, bind, dial as dialTcp } from "../tcp.ts";
-import { HANDSHAKE_MS, handshakeFailure } from "./tls.ts";
+import { HANDSHAKE_MS, handshakeFailure } from "./handshake.ts";
 
 /** Throws Failure. */
 export function listen(address: NetAddress, { shared, tls }: ListenOptions): Promise<Listener> {

@@ -24,7 +24,8 @@ import type {
   Preamble,
 } from "../stream.ts";
 import { BACKLOG } from "../tcp.ts";
-import { type ClientTls, HANDSHAKE_MS, handshakeFailure, type ServerTls } from "./tls.ts";
+import type { ClientTls, ServerTls } from "../tls_settings.ts";
+import { HANDSHAKE_MS, handshakeFailure } from "./handshake.ts";
 
 /** How often a listener is woken that may have run out of descriptors, one that has, and one that has just accepted. */
 const WAKE_MS = 1000;
