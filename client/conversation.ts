@@ -1,7 +1,7 @@
 import { errno, Failure, failure, OutputClosed } from "../base/errors.ts";
 import { Outstanding } from "./outstanding.ts";
 import { pause } from "../base/time.ts";
-import type { Stream } from "../net/stream.ts";
+import { LAST_WORD_MS, type Stream } from "../net/stream.ts";
 import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
 import { showDuration } from "../base/units.ts";
 
@@ -10,8 +10,6 @@ const MAX_OUTSTANDING = 64 << 20;
 const RECEIVE_BUFFER = 256 << 10;
 /** When all is back and our direction is closed, how long the other end may take to close its own. */
 const LINGER_MS = 1000;
-/** How long a write may take to tell why the other end is gone. */
-export const LAST_WORD_MS = 20;
 
 /** Where bytes come from: fills the start of `into`, null at the end. `Deno.stdin` is one. */
 export interface Source {

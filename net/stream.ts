@@ -14,6 +14,9 @@ export interface Stream {
   close(): void;
 }
 
+/** How long a write may take to tell why the other end is gone: the system tells of a reset but once. */
+export const LAST_WORD_MS = 20;
+
 /** An accepted connection belongs to whoever accepted it, who closes its stream. */
 export interface Accepted {
   readonly stream: Stream;

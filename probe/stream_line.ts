@@ -1,10 +1,9 @@
 /** Messages over a stream: TCP, TLS, Unix sockets. They come back in order, cut up in any way. */
 
-import { LAST_WORD_MS } from "../client/conversation.ts";
 import type { Messages } from "./messages.ts";
 import { pause } from "../base/time.ts";
 import { Turns } from "../net/turns.ts";
-import type { Dialled } from "../net/stream.ts";
+import { type Dialled, LAST_WORD_MS } from "../net/stream.ts";
 import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
 import { Fault, fault, type Line, type Owner } from "./line.ts";
 
