@@ -346,9 +346,8 @@ class Waker {
     if (this.#short) this.#listen();
   }
 
-  /** Where one has waited, more may wait. */
+  /** Where one was accepted, more may wait: those of a burst are not accepted once the descriptors have run out. */
   accepted(): void {
-    if (!this.#short) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#look(), NEXT_WAKE_MS);
   }

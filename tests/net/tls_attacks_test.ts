@@ -129,6 +129,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "with few descriptors and a burst of 1,500 that speak no TLS, a client is let in within 5 s after it",
+  ignore: OLD || !has("prlimit"),
+  async fn() {
+    await using server = await start([], ["prlimit", "--nofile=64"]);
+    const port = portOf(server, "tls");
+    using burst = await silent(port, 1500);
+    const garbage = encoder.encode("GET / HTTP/1.0\r\n\r\n");
+    await Promise.allSettled(burst.conns.map((conn) => writeAll(conn, garbage)));
+    for (const conn of burst.conns) conn.closeWrite().catch(() => {}); // it may be turned away by now
+    await within(5000, "a client of TLS", honest(port));
+  },
+});
+
+Deno.test({
   name: "out of descriptors, newcomers of TLS and of TCP are told so, and do not wait",
   ignore: !has("prlimit"),
   async fn() {
