@@ -91,6 +91,14 @@ export function reason(error: unknown): string {
   return message.replace(/ \(os error \d+\)/, "").replaceAll(/\s+/g, " ");
 }
 
+/** Why a file could not be opened, read or written, as half a sentence. */
+export function fileReason(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.NotCapable) return "echo may not open it; name an ordinary file";
+  return reason(error);
+}
+
 /** `cannot ACTION WHERE: REASON`, as a Failure. */
 export function failure(action: string, where: string, cause: unknown): Failure {
   return new Failure(`cannot ${action} ${where}: ${reason(cause)}`, { cause });

@@ -112,6 +112,16 @@ export function showSize(bytes: number): string {
   return bytes === 1 ? "1 byte" : `${bytes} bytes`;
 }
 
+/** Milliseconds to three digits, as far as microseconds give them, for a table: `0.021`, `1.25`, `13.4`, `1021`. */
+export function showMilliseconds(ms: number): string {
+  return ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3);
+}
+
+/** A number for a person, with so many digits after the point: `28,232`. */
+export function showNumber(value: number, digits = 0): string {
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
 /** To so many digits after the point: milliseconds to 3, which are the microseconds that a clock can be trusted with. */
 export function rounded(value: number, digits = 3): number {
   return Number(value.toFixed(digits));

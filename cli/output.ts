@@ -1,7 +1,6 @@
 /** What goes to stdout, and the files that a run writes. */
 
-import { Failure, OutputClosed, reason } from "../base/errors.ts";
-import type { Result } from "../measure/result.ts";
+import { Failure, fileReason, OutputClosed, reason } from "../base/errors.ts";
 import { UsageError } from "../base/units.ts";
 
 const encoder = new TextEncoder();
@@ -54,7 +53,7 @@ export function checkWritable(path: string): void {
     Deno.openSync(path, { write: true, create: true }).close();
     if (!existed) Deno.removeSync(path);
   } catch (error) {
-    throw new UsageError(`cannot write ${JSON.stringify(path)}: ${why(error)}`);
+    throw new UsageError(`cannot write ${JSON.stringify(path)}: ${fileReason(error)}`);
   }
 }
 
@@ -64,7 +63,7 @@ export async function writeFile(path: string, text: string): Promise<void> {
   try {
     Deno.writeTextFileSync(path, text);
   } catch (error) {
-    throw new Failure(`cannot write ${JSON.stringify(path)}: ${why(error)}`);
+    throw new Failure(`cannot write ${JSON.stringify(path)}: ${fileReason(error)}`);
   }
 }
 
@@ -86,54 +85,4 @@ export async function takeAll(steps: readonly (() => Promise<void>)[]): Promise<
   }
   if (failures.length > 0) throw new Failure(failures.map(({ message }) => message).join("; "));
   if (closed !== undefined) throw closed;
-}
-
-/** Reads what `--json` wrote. Throws UsageError when the file cannot be read or is something else. */
-export function readResult(path: string): Result {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new UsageError(`cannot read ${JSON.stringify(path)}: ${why(error)}`);
-  }
-  try {
-    const found = JSON.parse(text);
-    if (isResult(found)) return found;
-  } catch { /* no JSON at all: the same answer */ }
-  throw new UsageError(`${JSON.stringify(path)} is not what echo bench --json writes`);
-}
-
-/** Whether all is there that a comparison reads. */
-function isResult(found: unknown): found is Result {
-  if (typeof found !== "object" || found === null) return false;
-  const result = found as Partial<Record<keyof Result, unknown>>;
-  const texts = [result.version, result.target, result.started].every((text) => typeof text === "string");
-  const numbers = [
-    result.duration_seconds,
-    result.messages,
-    result.messages_per_second,
-    result.bytes_per_second,
-  ]
-    .every((n) => typeof n === "number" && Number.isFinite(n));
-  const objects = [result.options, result.latency_ms, result.errors].every((o) =>
-    typeof o === "object" && o !== null
-  );
-  const points = isListOf(
-    result.latency_distribution,
-    (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite),
-  );
-  const seconds = isListOf(result.timeline, (second) => typeof second === "object" && second !== null);
-  const words = isListOf(result.warnings, (warning) => typeof warning === "string");
-  return texts && numbers && objects && points && seconds && words;
-}
-
-function isListOf(list: unknown, isRight: (item: unknown) => boolean): boolean {
-  return Array.isArray(list) && list.every(isRight);
-}
-
-function why(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.NotCapable) return "echo may not open it; name an ordinary file";
-  return reason(error);
 }

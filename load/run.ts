@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { type Address, showAddress } from "../base/address.ts";
-import { checkWritable, print, readResult, reportWidth, takeAll, writeFile } from "../cli/output.ts";
+import { checkWritable, print, reportWidth, takeAll, writeFile } from "../cli/output.ts";
 import { type Fared, runCrew, shares } from "./pool.ts";
 import type { PacePlan } from "./pace.ts";
 import type { Plan } from "./plan.ts";
@@ -13,7 +13,7 @@ import { hlog } from "../report/hlog.ts";
 import { Progress } from "../report/progress.ts";
 import { page } from "../report/page.ts";
 import { report } from "../report/text.ts";
-import type { Result } from "../measure/result.ts";
+import { readResult, type Result } from "../measure/result.ts";
 import { Timeline } from "../measure/timeline.ts";
 import { LATE_MS, warnings } from "../measure/warnings.ts";
 

@@ -1,5 +1,8 @@
 /** What a measurement says: the JSON of `--json`, and all that the reports print. Keys carry their unit. */
 
+import { fileReason } from "../base/errors.ts";
+import { UsageError } from "../base/units.ts";
+
 /** A percentile without enough samples to stand on is null. */
 export interface Latency {
   readonly min: number | null;
@@ -9,6 +12,11 @@ export interface Latency {
   readonly p99: number | null;
   readonly p99_9: number | null;
   readonly max: number | null;
+}
+
+/** The key of a latency, as a person writes it: `p99_9` is p99.9. */
+export function latencyName(key: string): string {
+  return key.replace("_", ".");
 }
 
 /** How long after it was due each message was sent, as far as the client itself held it up. */
@@ -80,4 +88,47 @@ export interface Result {
   /** How many of the errors fell into the warm-up. */
   readonly warmup_errors: number;
   readonly warnings: readonly string[];
+}
+
+/** Reads what `--json` wrote. Throws UsageError when the file cannot be read or is something else. */
+export function readResult(path: string): Result {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new UsageError(`cannot read ${JSON.stringify(path)}: ${fileReason(error)}`);
+  }
+  try {
+    const found = JSON.parse(text);
+    if (isResult(found)) return found;
+  } catch { /* no JSON at all: the same answer */ }
+  throw new UsageError(`${JSON.stringify(path)} is not what echo bench --json writes`);
+}
+
+/** Whether all is there that a comparison reads. */
+function isResult(found: unknown): found is Result {
+  if (typeof found !== "object" || found === null) return false;
+  const result = found as Partial<Record<keyof Result, unknown>>;
+  const texts = [result.version, result.target, result.started].every((text) => typeof text === "string");
+  const numbers = [
+    result.duration_seconds,
+    result.messages,
+    result.messages_per_second,
+    result.bytes_per_second,
+  ]
+    .every((n) => typeof n === "number" && Number.isFinite(n));
+  const objects = [result.options, result.latency_ms, result.errors].every((o) =>
+    typeof o === "object" && o !== null
+  );
+  const points = isListOf(
+    result.latency_distribution,
+    (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite),
+  );
+  const seconds = isListOf(result.timeline, (second) => typeof second === "object" && second !== null);
+  const words = isListOf(result.warnings, (warning) => typeof warning === "string");
+  return texts && numbers && objects && points && seconds && words;
+}
+
+function isListOf(list: unknown, isRight: (item: unknown) => boolean): boolean {
+  return Array.isArray(list) && list.every(isRight);
 }

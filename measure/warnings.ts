@@ -1,8 +1,7 @@
 /** When a figure is not to be trusted, and what to do about it. */
 
-import { rounded } from "../base/units.ts";
-import { count, latencyName, milliseconds } from "../report/figures.ts";
-import type { Latency, Second } from "./result.ts";
+import { rounded, showMilliseconds, showNumber } from "../base/units.ts";
+import { type Latency, latencyName, type Second } from "./result.ts";
 
 /** From this share of its threads' time on, the client was full. The rest is what the threads wait for each other. */
 const BUSY = 0.95;
@@ -72,12 +71,12 @@ export function warnings(circumstances: Circumstances): string[] {
   }
   if (due !== null && unsent > due * UNSENT) {
     found.push(
-      `the rate asked for was not reached: ${count(unsent)} of ${count(due)} messages ` +
+      `the rate asked for was not reached: ${showNumber(unsent)} of ${showNumber(due)} messages ` +
         "could not be sent in time; the latencies are those of an overload",
     );
   } else if (due !== null && growth > Math.max(due * GROWTH, CHANCE)) {
     found.push(
-      `the replies did not keep up with the rate: ${count(growth)} more messages ` +
+      `the replies did not keep up with the rate: ${showNumber(growth)} more messages ` +
         "were on their way in the end than at half time; the latencies are those of an overload",
     );
   }
@@ -85,7 +84,7 @@ export function warnings(circumstances: Circumstances): string[] {
   if (circumstances.connectRate && portsTaken > PORTS / 2) {
     found.push(
       `${
-        count(Math.round(portsTaken))
+        showNumber(Math.round(portsTaken))
       } connections in a minute and less: each keeps one of this machine's some ` +
         `28,000 ports for a minute (TIME_WAIT), and connecting slows down; try -n ${
           PORTS / 2
@@ -105,7 +104,7 @@ export function warnings(circumstances: Circumstances): string[] {
   const stall = Math.max(STALL * 1000 * seconds, STALL_MS);
   if (rate === null && p99 !== null && max !== null && max > 2 * p99 && max > stall) {
     found.push(
-      `a reply took ${milliseconds(max)} ms, and the next message waited for it, ` +
+      `a reply took ${showMilliseconds(max)} ms, and the next message waited for it, ` +
         "which p99 does not show: use --rate to learn what users would have seen",
     );
   }
@@ -123,16 +122,16 @@ function unknown({ latency, sent, received, lost, unfinished }: Circumstances): 
   const found: string[] = [];
   if (hidden.length > 0) {
     const gone = [
-      ...(lost > 0 ? [`${count(lost)} ${were(lost)} lost`] : []),
-      ...(unfinished > 0 ? [`${count(unfinished)} ${were(unfinished)} on the way at the stop`] : []),
+      ...(lost > 0 ? [`${showNumber(lost)} ${were(lost)} lost`] : []),
+      ...(unfinished > 0 ? [`${showNumber(unfinished)} ${were(unfinished)} on the way at the stop`] : []),
     ];
     found.push(
-      `of ${count(sent)} messages, ${gone.join(" and ")}: ${hidden.join(", ")} cannot be known; ` +
+      `of ${showNumber(sent)} messages, ${gone.join(" and ")}: ${hidden.join(", ")} cannot be known; ` +
         "min and mean are those of the messages that came back",
     );
   }
   if (few.length > 0) {
-    const messages = sent === 1 ? "1 message is" : `${count(sent)} messages are`;
+    const messages = sent === 1 ? "1 message is" : `${showNumber(sent)} messages are`;
     found.push(`${messages} too few for ${few.map(latencyName).join(", ")}; send more (-n, -d)`);
   }
   return found;
@@ -150,16 +149,16 @@ function uneven({ timeline, rate }: Circumstances): string | undefined {
   const until = (i: number) => `in the interval that ends at ${rounded(timeline[i]!.at_seconds, 1)} s`;
   if (rate === null && usual >= MESSAGES && least * UNEVEN < usual) {
     return `the run was uneven: ${until(rates.indexOf(least))} ${
-      count(Math.round(least))
+      showNumber(Math.round(least))
     } messages/s came back, ` +
-      `${count(Math.round(usual))} in most; repeat it, and see whether it comes again`;
+      `${showNumber(Math.round(usual))} in most; repeat it, and see whether it comes again`;
   }
   const known = medians.filter((ms) => ms !== null);
   const calm = median(known);
   const most = Math.max(...known);
   if (known.length >= INTERVALS && most > UNEVEN * calm) {
-    return `the run was uneven: ${until(medians.indexOf(most))} p50 was ${milliseconds(most)} ms, ` +
-      `${milliseconds(calm)} ms in most; repeat it, and see whether it comes again`;
+    return `the run was uneven: ${until(medians.indexOf(most))} p50 was ${showMilliseconds(most)} ms, ` +
+      `${showMilliseconds(calm)} ms in most; repeat it, and see whether it comes again`;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 /** The figures of a run, a row each, in the order of the reports: the text and the page say the same. */
 
-import { showSize } from "../base/units.ts";
-import type { DatagramCounts, Result, Second } from "../measure/result.ts";
+import { showMilliseconds, showNumber, showSize } from "../base/units.ts";
+import { type DatagramCounts, latencyName, type Result, type Second } from "../measure/result.ts";
 
 export interface Figure {
   /** In the text, where there is little room. */
@@ -23,11 +23,6 @@ export interface Figure {
 
 /** What stands for a figure that is not known. */
 export const UNKNOWN = "-";
-
-/** The key of a latency, as a person writes it: `p99_9` is p99.9. */
-export function latencyName(key: string): string {
-  return key.replace("_", ".");
-}
 
 const latency = (key: keyof Result["latency_ms"], varies?: Figure["varies"]): Figure => ({
   name: `${latencyName(key)} ms`,
@@ -60,7 +55,7 @@ export const FIGURES: readonly Figure[] = [
     name: "messages/s",
     title: "messages per second",
     get: ({ messages_per_second }) => messages_per_second,
-    show: (value) => value === null ? UNKNOWN : grouped(value, value < 100 ? 1 : 0),
+    show: (value) => value === null ? UNKNOWN : showNumber(value, value < 100 ? 1 : 0),
     better: 1,
     varies: ({ messages_per_second }) => messages_per_second,
   },
@@ -118,11 +113,12 @@ export function finite(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
-/** Milliseconds to three digits, as far as microseconds give them: `0.021`, `1.25`, `13.4`, `1021`; `-` for null. */
+/** As showMilliseconds; `-` for null. */
 export function milliseconds(ms: number | null): string {
-  return ms === null ? UNKNOWN : ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3);
+  return ms === null ? UNKNOWN : showMilliseconds(ms);
 }
 
+/** How many errors there were, of all kinds together. */
 export function errorCount({ errors }: Result): number {
   return Object.values(errors).reduce((sum, n) => sum + (finite(n) ?? 0), 0);
 }
@@ -132,11 +128,7 @@ export function errorKinds(results: readonly Result[]): string[] {
   return [...new Set(results.flatMap(({ errors }) => Object.keys(errors)))];
 }
 
+/** A whole number, `28,232`; `-` for null. */
 export function count(n: number | null): string {
-  return n === null ? UNKNOWN : grouped(n, 0);
-}
-
-function grouped(value: number, digits: number): string {
-  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return value.toLocaleString("en", options);
+  return n === null ? UNKNOWN : showNumber(n);
 }
