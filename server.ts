@@ -3,7 +3,8 @@
 import type { Address } from "./base/address.ts";
 import { oneLine, preview } from "./base/escape.ts";
 import type { Network } from "./base/ip.ts";
-import type { Fields, Log } from "./server/log.ts";
+import type { Fields } from "./server/events.ts";
+import type { Log } from "./server/log.ts";
 import { showDuration } from "./base/units.ts";
 import { type DatagramHost, DatagramSocket } from "./net/datagrams.ts";
 import { Connection, echo, type Outcome, type Surroundings } from "./server/echo.ts";

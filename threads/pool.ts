@@ -2,7 +2,9 @@
 
 import { parseAddress } from "../base/address.ts";
 import { oneLine } from "../base/escape.ts";
-import type { Format, Level, LineWriter, Log } from "../server/log.ts";
+import type { Level } from "../server/events.ts";
+import type { LineWriter } from "../server/line_writer.ts";
+import type { Format, Log } from "../server/log.ts";
 import { Failure, isOutOfDescriptors, reason } from "../base/errors.ts";
 import { pause } from "../base/time.ts";
 import { bind } from "../net/tcp.ts";

@@ -1,6 +1,7 @@
 /** One thread of `echo serve --workers N`: a Server that is told by messages what its process is told by signals. */
 
-import { LineWriter, openLog } from "../server/log.ts";
+import { LineWriter } from "../server/line_writer.ts";
+import { openLog } from "../server/log.ts";
 import { Failure, reason } from "../base/errors.ts";
 import { Totals } from "../server/totals.ts";
 import { Server } from "../server.ts";

@@ -4,7 +4,7 @@ import { command as pingCommand } from "../../commands/ping.ts";
 import { command as connectCommand } from "../../commands/connect.ts";
 import { command as serveCommand } from "../../commands/serve.ts";
 import { help } from "../../cli/help.ts";
-import { EVENTS } from "../../server/log.ts";
+import { EVENTS } from "../../server/events.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const readme = Deno.readTextFileSync(new URL("README.md", ROOT));

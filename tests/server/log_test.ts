@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { EVENTS, LineWriter } from "../../server/log.ts";
+import { type EventName, EVENTS } from "../../server/events.ts";
+import { LineWriter } from "../../server/line_writer.ts";
 import { roundTrip, ServerProcess, within, writeAll } from "../support/helpers.ts";
 
 const decoder = new TextDecoder();
@@ -198,4 +199,24 @@ Deno.test("one is said in the singular", () => {
   assertMatch(text, /: 1 client served, 1 datagram, 1 byte echoed, 1 rejected, 0 refused, 0 failed$/);
   assertMatch(EVENTS.dropped.say({ count: 1 }), /^1 log line was dropped:/);
   assertMatch(EVENTS.worker_died.say({ count: 1, reason: "" }), /, and 1 connection with it/);
+});
+
+Deno.test("every key of every line is in the table of events", async () => {
+  await using server = await ServerProcess.start(["127.0.0.1:0", "tls://127.0.0.1:0", "--workers", "2"]);
+  using conn = await server.connect();
+  assertEquals(await roundTrip(conn, "hello"), "hello");
+  server.kill("SIGUSR2");
+  await server.log.with('"state"');
+  conn.close();
+  await server.stop();
+  const seen = new Set<string>();
+  for (const line of server.log.all) {
+    const { time: _time, level: _level, event, ...fields } = JSON.parse(line);
+    const keys: readonly string[] = EVENTS[event as EventName].keys;
+    assertEquals(Object.keys(fields).filter((key) => !keys.includes(key)), [], line);
+    seen.add(event);
+  }
+  for (const event of ["listening", "connected", "message", "state", "disconnected", "stopped"]) {
+    assert(seen.has(event), `${event} was not written`);
+  }
 });

@@ -3,7 +3,8 @@
  * events of the log, and ends when the worker serves again.
  */
 
-import { type EventName, type Fields, LineWriter } from "../../server/log.ts";
+import type { EventName, Fields } from "../../server/events.ts";
+import { LineWriter } from "../../server/line_writer.ts";
 import { Totals } from "../../server/totals.ts";
 import { Crew } from "../../threads/pool.ts";
 import { roundTrip } from "./helpers.ts";

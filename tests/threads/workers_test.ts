@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { type EventName, type Fields, LineWriter } from "../../server/log.ts";
+import type { EventName, Fields } from "../../server/events.ts";
+import { LineWriter } from "../../server/line_writer.ts";
 import { Totals } from "../../server/totals.ts";
 import { Crew } from "../../threads/pool.ts";
 import {
