@@ -1,6 +1,6 @@
 /** `echo connect`: one conversation, by a message, typed at a terminal, or piped. */
 
-import { type Address, showAddress, type StreamAddress } from "./base/address.ts";
+import { type Address, isDatagram, showAddress, type StreamAddress, withHost } from "./base/address.ts";
 import { printable } from "./base/escape.ts";
 import { note, output } from "./cli/output.ts";
 import { readLines } from "./cli/terminal.ts";
@@ -99,8 +99,8 @@ async function open(
   say: Say,
 ): Promise<Opened> {
   const { address, timeout } = options;
-  const where = shown(address);
-  if (address.scheme === "udp") {
+  const where = showAddress(withHost(address));
+  if (isDatagram(address)) {
     const limit = AbortSignal.any([stop, AbortSignal.timeout(timeout)]);
     const conversation = await DatagramConversation.open(address, options, deliver, limit);
     return { conversation, opening: `to ${where}, a datagram a line (UDP has no connection)`, details: [] };
@@ -131,11 +131,6 @@ function showProgress(conversation: Dialogue, begin: number): () => void {
 }
 
 type Say = (text: string) => void;
-
-/** With the host that is meant where none was given. */
-function shown(address: Address): string {
-  return showAddress(address.scheme === "unix" ? address : { host: "127.0.0.1", ...address });
-}
 
 async function finish(conversation: Dialogue, say: Say): Promise<void> {
   if (await conversation.during(conversation.finish())) return;
@@ -219,7 +214,7 @@ async function reach(
   stop: AbortSignal,
   say: Say,
 ): Promise<Dialled> {
-  const where = shown(address);
+  const where = showAddress(withHost(address));
   const deadline = performance.now() + (retry ?? 0);
   for (let tries = 1;; tries++) {
     const late = AbortSignal.timeout(timeout);

@@ -1,6 +1,6 @@
 /** `echo serve`: listeners, the accept loop, limits, and the drain. */
 
-import type { Address } from "./base/address.ts";
+import { type Address, isDatagram } from "./base/address.ts";
 import { oneLine, preview } from "./base/escape.ts";
 import type { Network } from "./base/ip.ts";
 import type { Fields } from "./server/events.ts";
@@ -180,7 +180,7 @@ export class Server implements Service {
 
   /** The one place that knows that datagrams come without a connection. */
   async #open(address: Address): Promise<Door> {
-    if (address.scheme === "udp") return this.#openDatagrams(new DatagramSocket(address));
+    if (isDatagram(address)) return this.#openDatagrams(new DatagramSocket(address));
     const listener = await transport(address).listen(this.#options.listen);
     const close = () => listener.close();
     return {

@@ -1,15 +1,16 @@
 /** Addresses: `[scheme://]host[:port]`, `:port`, a bare port, `[v6]:port`, `unix:/path`. */
 
+import { type Scheme, SCHEMES, type SchemeWith, traits } from "./schemes.ts";
 import { UsageError } from "./units.ts";
 
 export const DEFAULT_PORT = 8890;
 
-const SCHEMES = ["tcp", "udp", "tls", "unix"] as const;
-export type Scheme = typeof SCHEMES[number];
+/** Whom a client means that names no host. */
+export const DEFAULT_HOST = "127.0.0.1";
 
-/** Where to listen or connect. Without a host: every interface to a listener, 127.0.0.1 to a client. */
+/** Where to listen or connect. Without a host: every interface to a listener, DEFAULT_HOST to a client. */
 export interface NetAddress {
-  readonly scheme: "tcp" | "tls" | "udp";
+  readonly scheme: Exclude<Scheme, SchemeWith<"local">>;
   /** A name or an IP address; a v6 address without its brackets. */
   readonly host?: string;
   readonly port: number;
@@ -17,14 +18,40 @@ export interface NetAddress {
 
 /** A socket in the file system. */
 export interface UnixAddress {
-  readonly scheme: "unix";
+  readonly scheme: SchemeWith<"local">;
   readonly path: string;
 }
 
 /** An address of connections. */
-export type StreamAddress = NetAddress & { readonly scheme: "tcp" | "tls" } | UnixAddress;
-export type DatagramAddress = NetAddress & { readonly scheme: "udp" };
+export type StreamAddress =
+  | NetAddress & { readonly scheme: Exclude<Scheme, SchemeWith<"local"> | SchemeWith<"datagrams">> }
+  | UnixAddress;
+export type DatagramAddress = NetAddress & { readonly scheme: SchemeWith<"datagrams"> };
 export type Address = StreamAddress | DatagramAddress;
+
+export function isDatagram(address: Address): address is DatagramAddress {
+  return traits(address.scheme).datagrams;
+}
+
+export function isLocal(address: Address): address is UnixAddress {
+  return traits(address.scheme).local;
+}
+
+export function isEncrypted({ scheme }: Address): boolean {
+  return traits(scheme).encrypted;
+}
+
+/** Whether several threads can listen there. */
+export function isShareable(
+  address: Address,
+): address is Extract<Address, { scheme: SchemeWith<"shareable"> }> {
+  return traits(address.scheme).shareable;
+}
+
+/** The address that a client means, with its host. */
+export function withHost(address: Address): Address {
+  return isLocal(address) ? address : { host: DEFAULT_HOST, ...address };
+}
 
 /** sizeof(sockaddr_un.sun_path) less the NUL at its end: unix(7). */
 export const LONGEST_PATH = 107;
@@ -49,7 +76,7 @@ export function namesPort(text: string, { port }: NetAddress): boolean {
 
 /** The address as it is printed and can be typed again: `tcp://[::1]:8890`, `unix:/run/echo.sock`. */
 export function showAddress(address: Address): string {
-  if (address.scheme === "unix") return `unix:${address.path}`;
+  if (isLocal(address)) return `${address.scheme}:${address.path}`;
   return `${address.scheme}://${showHost(address.host ?? "")}:${address.port}`;
 }
 
@@ -87,7 +114,7 @@ function hostAndPort(rest: string, text: string): { host?: string; port: number 
   if (NUMBER.test(rest)) return { port: parsePort(rest, text) };
   if (isIPv6(rest)) return { host: rest, port: DEFAULT_PORT };
   const [host = "", port, ...more] = rest.split(":");
-  if (more.length > 0 && /^(tcp|udp|tls)$/i.test(host)) {
+  if (more.length > 0 && SCHEMES.some((scheme) => scheme === host.toLowerCase())) {
     wrong(text, `a scheme is written with slashes: ${host.toLowerCase()}://${[port, ...more].join(":")}`);
   }
   if (more.length > 0) wrong(text, "an IPv6 address with a port is written [::1]:8890");

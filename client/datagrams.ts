@@ -1,6 +1,6 @@
 /** UDP, the client's side of RFC 862: no connection, so each datagram is looked for by itself. */
 
-import { type DatagramAddress, showAddress } from "../base/address.ts";
+import { type DatagramAddress, DEFAULT_HOST, showAddress } from "../base/address.ts";
 import { LARGEST_DATAGRAM, showDuration } from "../base/units.ts";
 import type { Dialogue, Source } from "./conversation.ts";
 import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
@@ -78,7 +78,7 @@ export class DatagramConversation implements Dialogue {
     deliver: (bytes: Uint8Array) => Promise<void>,
     signal: AbortSignal,
   ): Promise<DatagramConversation> {
-    const { host = "127.0.0.1", port } = address;
+    const { host = DEFAULT_HOST, port } = address;
     const where = showAddress({ ...address, host });
     try {
       return new DatagramConversation(

@@ -1,8 +1,9 @@
 /** `echo bench`: its flags, and from them the run. */
 
+import { type Scheme, traits } from "../base/schemes.ts";
 import config from "../deno.json" with { type: "json" };
 import { bench, type BenchShape } from "../load/run.ts";
-import type { Scheme } from "../base/address.ts";
+import { DEFAULT_HOST, isLocal } from "../base/address.ts";
 import { type Command, type Flags, lettered, option, optional, type Options, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
 import { count, duration, durationOrNone, size, UsageError } from "../base/units.ts";
@@ -73,7 +74,7 @@ export const command: Command<typeof flags> = {
   flags,
   notes: [
     ADDRESS,
-    `${SCHEMES} The default host is 127.0.0.1.`,
+    `${SCHEMES} The default host is ${DEFAULT_HOST}.`,
     DURATION,
     SIZE,
     "N may end in k or M (of 1000).",
@@ -102,7 +103,7 @@ export async function run(words: string[]): Promise<boolean> {
   const shape = shapeOf(options, address.scheme);
   const dial = await dialOptions(options, address);
   const { hdr, report } = options;
-  if (address.scheme !== "unix" && hdr === undefined && report === undefined) giveUp("write");
+  if (!isLocal(address) && hdr === undefined && report === undefined) giveUp("write");
   return await bench({ ...shape, version: config.version, address, dial }, listenToSignals().stop);
 }
 
@@ -118,7 +119,7 @@ function shapeOf(options: Options<typeof flags>, scheme: Scheme): BenchShape {
   if (connectRate && pipeline !== undefined && pipeline > 1) {
     throw new UsageError("--connect-rate sends one message on each connection: it takes no --pipeline");
   }
-  if (connectRate && scheme === "udp") throw new UsageError("--connect-rate: udp has no connections");
+  if (connectRate && traits(scheme).datagrams) throw new UsageError("--connect-rate: udp has no connections");
   if (workers > connections) {
     throw new UsageError(`--workers ${workers} needs at least as many connections: try -c ${workers}`);
   }

@@ -1,6 +1,13 @@
 /** What must hold between the flags of a command and its addresses. Each check throws UsageError. */
 
-import { type Address, type NetAddress, showAddress } from "../base/address.ts";
+import {
+  type Address,
+  isDatagram,
+  isEncrypted,
+  isLocal,
+  type NetAddress,
+  showAddress,
+} from "../base/address.ts";
 import type { Network } from "../base/ip.ts";
 import { LARGEST_DATAGRAM, UsageError } from "../base/units.ts";
 
@@ -18,7 +25,7 @@ export function checkServer(
       `--quiet is --log-level warn, and ${logLevel} is given besides; leave one of them out`,
     );
   }
-  if (socketMode !== undefined && !addresses.some(({ scheme }) => scheme === "unix")) {
+  if (socketMode !== undefined && !addresses.some(isLocal)) {
     throw new UsageError(
       "--socket-mode is of a Unix socket; it needs an address such as unix:/run/echo.sock",
     );
@@ -35,8 +42,8 @@ export function checkServer(
 
 /** Whether the system would not let us listen on both. */
 function samePlace(a: Address, b: Address): boolean {
-  if (a.scheme === "unix" || b.scheme === "unix") return showAddress(a) === showAddress(b);
-  if (a.port !== b.port || a.port === 0 || (a.scheme === "udp") !== (b.scheme === "udp")) return false;
+  if (isLocal(a) || isLocal(b)) return showAddress(a) === showAddress(b);
+  if (a.port !== b.port || a.port === 0 || isDatagram(a) !== isDatagram(b)) return false;
   const covers = ({ host = "::" }: NetAddress, other: NetAddress) =>
     host === "::" || host === other.host || host === "0.0.0.0" && !(other.host ?? "::").includes(":");
   return covers(a, b) || covers(b, a);
@@ -59,7 +66,7 @@ export function checkProxyServer(
   if (!proxyProtocol) return;
   for (const address of addresses) {
     checkCarrier(address);
-    if (address.scheme === "tls" && !readsBeforeTls) {
+    if (isEncrypted(address) && !readsBeforeTls) {
       throw new UsageError(
         `--proxy-protocol on ${showAddress(address)} takes Deno 2.9: this one begins a TLS handshake at once`,
       );
@@ -73,12 +80,12 @@ export function checkProxyClient(proxyProtocol: string | undefined, address: Add
 }
 
 function checkCarrier(address: Address): void {
-  if (address.scheme === "udp") {
+  if (isDatagram(address)) {
     throw new UsageError(
       `--proxy-protocol is for connections, and there are none on ${showAddress(address)}`,
     );
   }
-  if (address.scheme === "unix") {
+  if (isLocal(address)) {
     throw new UsageError(
       `--proxy-protocol is for IP addresses, and there are none on ${showAddress(address)}`,
     );
@@ -91,7 +98,7 @@ export function checkDatagrams(
   address: Address,
   message: string,
 ): void {
-  if (address.scheme !== "udp") {
+  if (!isDatagram(address)) {
     if (size !== undefined) throw new UsageError("--size is of datagrams; it needs a udp address");
     return;
   }
@@ -125,7 +132,7 @@ export function checkTls(
   beyond: readonly (keyof TlsFlags)[],
 ): void {
   const given = (Object.keys(flags) as (keyof TlsFlags)[]).filter((name) => flags[name]); // none is ever ""
-  if (given[0] !== undefined && !addresses.some(({ scheme }) => scheme === "tls")) {
+  if (given[0] !== undefined && !addresses.some(isEncrypted)) {
     throw new UsageError(`--${given[0]} is of TLS; it needs an address such as tls://:8891`);
   }
   if (given.includes("cert") !== given.includes("key")) {

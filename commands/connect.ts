@@ -1,6 +1,6 @@
 /** `echo connect`: its flags, and from them the conversation. */
 
-import { DEFAULT_PORT, isPort, namesPort, parseAddress } from "../base/address.ts";
+import { DEFAULT_HOST, DEFAULT_PORT, isLocal, isPort, namesPort, parseAddress } from "../base/address.ts";
 import { checkDatagrams } from "./checks.ts";
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
@@ -58,7 +58,7 @@ export const command: Command<typeof flags> = {
   flags,
   notes: [
     ADDRESS,
-    `${SCHEMES} The default host is 127.0.0.1.`,
+    `${SCHEMES} The default host is ${DEFAULT_HOST}.`,
     UDP_CLIENT,
     'A MESSAGE that begins with - goes after --. At the prompt "exit" leaves, and \\exit sends the word.',
     DURATION,
@@ -83,14 +83,14 @@ export async function run(words: string[]): Promise<void> {
   const { timeout, retry, quiet } = options;
   const [first = ""] = message;
   if (
-    !quiet && text !== undefined && address.scheme !== "unix" && isPort(first) && !namesPort(text, address)
+    !quiet && text !== undefined && !isLocal(address) && isPort(first) && !namesPort(text, address)
   ) {
     const port = `for that port: ${text}:${first}`;
     note(`note: ${JSON.stringify(first)} is the message, and the port is ${address.port}; ${port}\n`);
   }
   checkDatagrams(options, address, message.join(" "));
   const dial = await dialOptions(options, address);
-  if (address.scheme !== "unix") giveUp("read", "write");
+  if (!isLocal(address)) giveUp("read", "write");
   const { stop, interrupt } = listenToSignals();
   await connect(
     {

@@ -1,6 +1,7 @@
 /** What several commands have in common: words of their help, and the flags of a TLS client. */
 
-import { type Address, DEFAULT_PORT, isPort, parseAddress, type Scheme } from "../base/address.ts";
+import { type Scheme, traits } from "../base/schemes.ts";
+import { type Address, DEFAULT_PORT, isEncrypted, isPort, parseAddress, withHost } from "../base/address.ts";
 import { checkProxyClient, checkTls } from "./checks.ts";
 import { type Command, type Flags, optional, type Options, parse, toggle } from "../cli/flags.ts";
 import { help } from "../cli/help.ts";
@@ -89,7 +90,7 @@ export async function dialOptions(
     [address],
     HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
   );
-  const files = address.scheme === "tls" ? await readClientTls({ cert, key, ca }) : NO_FILES;
+  const files = isEncrypted(address) ? await readClientTls({ cert, key, ca }) : NO_FILES;
   return {
     tls: { ...files, serverName, insecure, fingerprint },
     preamble: proxyProtocol,
@@ -104,13 +105,13 @@ export function target(operands: readonly string[]): Address {
     throw new UsageError(`one address is enough, and ${JSON.stringify(surplus)} is one more${hint}`);
   }
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
-  return address.scheme === "unix" ? address : { host: "127.0.0.1", ...address };
+  return withHost(address);
 }
 
 /** Throws UsageError if no message of this size can be sent. */
 export function messageSize(bytes: number, scheme: Scheme): number {
   if (bytes < 1) throw new UsageError("--size: a message has at least 1 byte");
-  if (scheme === "udp" && bytes > LARGEST_DATAGRAM) {
+  if (traits(scheme).datagrams && bytes > LARGEST_DATAGRAM) {
     throw new UsageError(`--size: a datagram takes ${LARGEST_DATAGRAM} bytes, and not ${bytes}`);
   }
   return bytes;

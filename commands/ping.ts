@@ -1,5 +1,6 @@
 /** `echo ping`: its flags, and from them the run. */
 
+import { DEFAULT_HOST, isLocal } from "../base/address.ts";
 import config from "../deno.json" with { type: "json" };
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { listenToSignals } from "../cli/signals.ts";
@@ -47,7 +48,7 @@ export const command: Command<typeof flags> = {
   flags,
   notes: [
     ADDRESS,
-    `${SCHEMES} The default host is 127.0.0.1.`,
+    `${SCHEMES} The default host is ${DEFAULT_HOST}.`,
     DURATION,
     SIZE,
     "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong or went down with its " +
@@ -68,7 +69,7 @@ export async function run(words: string[]): Promise<boolean> {
   const address = target(operands);
   messageSize(options.size, address.scheme);
   const dial = await dialOptions(options, address);
-  if (address.scheme !== "unix") giveUp("read", "write");
+  if (!isLocal(address)) giveUp("read", "write");
   const deadline = options.deadline || undefined;
   return await ping({ ...options, deadline, version: config.version, address, dial }, listenToSignals());
 }

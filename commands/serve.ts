@@ -1,6 +1,6 @@
 /** `echo serve`: its flags, and from them the server. */
 
-import { DEFAULT_PORT, parseAddress } from "../base/address.ts";
+import { DEFAULT_PORT, isEncrypted, isLocal, parseAddress } from "../base/address.ts";
 import { checkProxyServer, checkServer, checkTls } from "./checks.ts";
 import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
 import { networks } from "../base/ip.ts";
@@ -118,10 +118,10 @@ export async function run(words: string[]): Promise<void> {
     addresses,
     HAS_NODE_TLS ? [] : ["client-ca"],
   );
-  const encrypted = addresses.some(({ scheme }) => scheme === "tls");
+  const encrypted = addresses.some(isEncrypted);
   const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa, saveCert }) : undefined;
   const tls = readTls?.();
-  if (addresses.every(({ scheme }) => scheme !== "unix")) giveUp("write");
+  if (!addresses.some(isLocal)) giveUp("write");
   const stderr = new LineWriter(Deno.stderr);
   const level = options.logLevel ?? (options.quiet ? "warn" : "info");
   const log = await openLog(level, options.logFormat, stderr);

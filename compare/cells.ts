@@ -1,6 +1,6 @@
 /** What is measured: a cell is one kind of work, done by ours and by its peers in turn. */
 
-import type { Scheme } from "../base/address.ts";
+import type { Scheme } from "../base/schemes.ts";
 
 export type ServerName = "ours" | "C epoll" | "C threads" | "C recvfrom" | "Go" | "Node" | "socat" | "ncat";
 

@@ -1,7 +1,15 @@
 /** Everything a run needs before it measures: what is installed, the compiled programs, a certificate, processors. */
 
+import { type Scheme, traits } from "../base/schemes.ts";
 import config from "../deno.json" with { type: "json" };
-import type { Address, Scheme } from "../base/address.ts";
+import {
+  type Address,
+  DEFAULT_HOST,
+  isEncrypted,
+  isLocal,
+  parseAddress,
+  showAddress,
+} from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import { cores, installed } from "./machine.ts";
 import type { Cell, Contender, LoadName, ServerName } from "./cells.ts";
@@ -65,7 +73,7 @@ export class Kit {
       // So that no server is late because Deno has to fetch or compile something first.
       this.#build([...echo(), "--version"]),
       this.#buildLoad(),
-      ...(cells.some(({ scheme }) => scheme === "tls") ? [this.#build(this.#certificate())] : []),
+      ...(cells.some(({ scheme }) => traits(scheme).encrypted) ? [this.#build(this.#certificate())] : []),
       ...[...wanted].filter(there).map(async (server) => {
         if (await this.#buildPeer(server)) ready.add(server);
       }),
@@ -80,30 +88,26 @@ export class Kit {
 
   /** An address where nothing listens at the moment. */
   freeAddress(scheme: Scheme): Address {
-    if (scheme === "unix") return { scheme, path: `${this.#folder}/${this.#sockets++}.sock` };
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    return { scheme, host: "127.0.0.1", port: listener.addr.port };
+    if (traits(scheme).local) return parseAddress(`${scheme}:${this.#folder}/${this.#sockets++}.sock`);
+    using listener = Deno.listen({ hostname: DEFAULT_HOST, port: 0 });
+    return parseAddress(`${scheme}://${DEFAULT_HOST}:${listener.addr.port}`);
   }
 
   /** The command that starts a server. */
   serve({ server }: Contender, address: Address): string[] {
     const { scheme } = address;
-    const where = address.scheme === "unix" ? address.path : String(address.port);
-    if (server !== "ours") return RECIPES[server].serve(where, scheme, this.#program(server), this);
-    const url = scheme === "unix" ? `unix:${where}` : `${scheme}://127.0.0.1:${where}`;
-    const tls = scheme === "tls" ? ["--cert", this.cert, "--key", this.key] : [];
-    return [...echo(), "serve", "-q", url, ...tls];
+    if (server !== "ours") return RECIPES[server].serve(place(address), scheme, this.#program(server), this);
+    const tls = isEncrypted(address) ? ["--cert", this.cert, "--key", this.key] : [];
+    return [...echo(), "serve", "-q", showAddress(address), ...tls];
   }
 
   /** The command that puts load on it, and prints a JSON object. */
   load(name: LoadName, address: Address, shape: Shape): string[] {
     const { connections, bytes, rate, warmupSeconds, seconds } = shape;
-    const where = address.scheme === "unix" ? address.path : String(address.port);
-    if (name === "C load" && (address.scheme !== "tls" || this.tlsLoad)) {
+    if (name === "C load" && (!isEncrypted(address) || this.tlsLoad)) {
       const numbers = [connections, bytes, warmupSeconds, seconds, rate ?? 0].map(String);
       return [...this.cLoad("echo", address), ...numbers];
     }
-    const url = address.scheme === "unix" ? `unix:${where}` : `${address.scheme}://127.0.0.1:${where}`;
     const words = [
       "-c",
       `${connections}`,
@@ -117,18 +121,17 @@ export class Kit {
     return [
       ...echo(),
       "bench",
-      url,
+      showAddress(address),
       ...words,
       ...(rate === undefined ? [] : ["--rate", `${rate}`]),
-      ...(address.scheme === "tls" ? ["--insecure"] : []),
+      ...(isEncrypted(address) ? ["--insecure"] : []),
       "--json",
     ];
   }
 
   /** The first words of the C load in one of its modes. */
   cLoad(mode: "echo" | "churn" | "hold", address: Address): string[] {
-    const where = address.scheme === "unix" ? address.path : String(address.port);
-    return [`${this.#folder}/load`, mode, `${address.scheme}:${where}`];
+    return [`${this.#folder}/load`, mode, `${address.scheme}:${place(address)}`];
   }
 
   async #buildLoad(): Promise<void> {
@@ -184,4 +187,9 @@ export function echo(): string[] {
   if (binary !== undefined) return [Deno.realPathSync(binary)];
   const [, ...words] = config.tasks.start.split(" ");
   return [Deno.execPath(), ...words.slice(0, -2), `${ROOT}main.ts`];
+}
+
+/** A port of this machine, or the path of a Unix socket. */
+function place(address: Address): string {
+  return isLocal(address) ? address.path : String(address.port);
 }

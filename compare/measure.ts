@@ -1,6 +1,6 @@
 /** Measures a cell: in each round every contender once, so that the machine's drift falls on all alike. */
 
-import type { Address } from "../base/address.ts";
+import { type Address, isDatagram, isLocal } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import type { Cell, Contender } from "./cells.ts";
 import type { Kit } from "./kit.ts";
@@ -122,9 +122,8 @@ async function memory(
 /** Whether a server answers there: it accepts a connection, or sends a datagram back. */
 async function answers(address: Address): Promise<boolean> {
   try {
-    if (address.scheme === "udp") return await echoesDatagram(address.port);
-    const { scheme } = address;
-    const conn = scheme === "unix"
+    if (isDatagram(address)) return await echoesDatagram(address.port);
+    const conn = isLocal(address)
       ? await Deno.connect({ transport: "unix", path: address.path })
       : await Deno.connect({ hostname: "127.0.0.1", port: address.port });
     conn.close();

@@ -1,6 +1,6 @@
 /** How the peers are made and started. */
 
-import type { Scheme } from "../base/address.ts";
+import { type Scheme, traits } from "../base/schemes.ts";
 import type { ServerName } from "./cells.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
@@ -46,7 +46,7 @@ export const RECIPES: Readonly<Record<Exclude<ServerName, "ours">, Recipe>> = {
       "node",
       `${HERE}peers/node.mjs`,
       where,
-      ...(scheme === "tls" ? [cert, key] : []),
+      ...(traits(scheme).encrypted ? [cert, key] : []),
     ],
   },
   "socat": {

@@ -1,5 +1,6 @@
 /** One connection under load, and those that come after it when it fails or has served its messages. */
 
+import { isDatagram } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "../probe/line.ts";
 import { openLine, type Route } from "../probe/open_line.ts";
@@ -173,7 +174,7 @@ export class Caller implements Owner {
   }
 
   get #datagrams(): boolean {
-    return this.#run.plan.route.address.scheme === "udp";
+    return isDatagram(this.#run.plan.route.address);
   }
 
   /** Messages of the warm-up that are on their way: they were sent before all others that are. */

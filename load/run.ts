@@ -1,7 +1,7 @@
 /** `echo bench`: load of a given shape on an echo server, every byte checked, and a report that says how far to trust it. */
 
 import process from "node:process";
-import { type Address, showAddress } from "../base/address.ts";
+import { type Address, isDatagram, isLocal, showAddress } from "../base/address.ts";
 import { checkWritable, print, reportWidth, takeAll, writeFile } from "../cli/output.ts";
 import { type Fared, runCrew, shares } from "./pool.ts";
 import type { PacePlan } from "./pace.ts";
@@ -190,7 +190,7 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
       seed: options.seed,
     },
     ...counts,
-    datagrams: options.address.scheme === "udp" ? fared.sights : null,
+    datagrams: isDatagram(options.address) ? fared.sights : null,
     messages: all.count,
     bytes: all.count * size,
     messages_per_second: rounded(messagesPerSecond),
@@ -208,7 +208,7 @@ function summary(options: BenchShape & Target, measured: Measured): Result {
       timeline: timeline.seconds(size),
       seconds,
       rate,
-      connectRate: options.connectRate && options.address.scheme !== "unix",
+      connectRate: options.connectRate && !isLocal(options.address),
       unsent: fared.unsent,
       growth: fared.growth,
       busy: client.cpu / (client.wall * threads),

@@ -1,6 +1,6 @@
 /** TCP: `Deno.listen` and `Deno.connect`. */
 
-import { type NetAddress, showAddress, showPeer } from "../base/address.ts";
+import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../base/address.ts";
 import { errno, failure, Unreachable } from "../base/errors.ts";
 import { encodeHeader } from "./proxy/protocol.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
@@ -44,7 +44,7 @@ export async function dial(
   preamble: Preamble | undefined,
   signal: AbortSignal,
 ): Promise<Deno.TcpConn> {
-  const { host = "127.0.0.1", port } = address;
+  const { host = DEFAULT_HOST, port } = address;
   try {
     const conn = await firstToAnswer(host, signal, {
       open: (hostname, signal) => Deno.connect({ hostname, port, signal }),

@@ -1,6 +1,6 @@
 /** Messages as datagrams (UDP): each comes back whole, in any order, twice, changed, or not at all. */
 
-import { type NetAddress, showAddress } from "../base/address.ts";
+import { DEFAULT_HOST, type NetAddress, showAddress } from "../base/address.ts";
 import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
 import { DatagramLedger } from "../net/datagram_ledger.ts";
 import { failure } from "../base/errors.ts";
@@ -160,7 +160,7 @@ export async function openDatagrams(
   { size, timeout }: { readonly size: number; readonly timeout: number },
   signal: AbortSignal,
 ): Promise<DatagramLine> {
-  const { host = "127.0.0.1", port } = address;
+  const { host = DEFAULT_HOST, port } = address;
   try {
     return new DatagramLine(await DatagramPeer.open({ host, port }, signal), messages, size, timeout);
   } catch (error) {

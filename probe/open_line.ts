@@ -1,6 +1,6 @@
 /** A line to an address, by whatever carries it. */
 
-import type { Address, StreamAddress } from "../base/address.ts";
+import { type Address, isDatagram } from "../base/address.ts";
 import { Messages } from "./messages.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { transport } from "../net/schemes.ts";
@@ -31,7 +31,7 @@ export async function openLine(
   signal: AbortSignal,
 ): Promise<Line> {
   const messages = new Messages(block, connection);
-  if (address.scheme === "udp") return await openDatagrams(address, messages, { size, timeout }, signal);
-  const dialled = await transport({ ...address, scheme: address.scheme } as StreamAddress).dial(dial, signal);
+  if (isDatagram(address)) return await openDatagrams(address, messages, { size, timeout }, signal);
+  const dialled = await transport(address).dial(dial, signal);
   return new StreamLine(dialled, messages, size, window, turns);
 }

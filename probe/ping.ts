@@ -1,6 +1,6 @@
 /** `echo ping`: one message at a time, every byte of its reply checked, timed. */
 
-import { type Address, showAddress, showPeer } from "../base/address.ts";
+import { type Address, isDatagram, isLocal, showAddress, showPeer } from "../base/address.ts";
 import { note, print } from "../cli/output.ts";
 import type { Signals } from "../cli/signals.ts";
 import { showDuration } from "../base/units.ts";
@@ -81,7 +81,7 @@ class Session implements Owner {
       size,
       version: options.version,
       target: showAddress(address),
-      peer: address.scheme === "unix" ? showAddress(address) : showPeer(address.host ?? "", address.port),
+      peer: isLocal(address) ? showAddress(address) : showPeer(address.host ?? "", address.port),
       options: {
         size_bytes: size,
         count: count ?? null,
@@ -119,7 +119,7 @@ class Session implements Owner {
     const early = deadline !== undefined && end.received < count && Number.isFinite(count);
     const wrong = "corrupted" in end.errors || "surplus" in end.errors;
     // UDP may lose a datagram, as ping(8) may; a connection promises that nothing is lost.
-    const broken = this.#options.address.scheme !== "udp" && end.lost > 0;
+    const broken = !isDatagram(this.#options.address) && end.lost > 0;
     return end.received > 0 && !wrong && !broken && !early;
   }
 
@@ -244,7 +244,7 @@ class Session implements Owner {
     const before = performance.now() - timeout;
     if (this.#waiting.size === 0 || (this.#line?.giveUp(before) ?? 0) === 0) return;
     const fault = new Fault("timeout", `no reply within ${showDuration(timeout)}`);
-    if (address.scheme !== "udp") return this.#broken(this.#line?.located(fault) ?? fault);
+    if (!isDatagram(address)) return this.#broken(this.#line?.located(fault) ?? fault);
     for (const [seq, sentAt] of this.#waiting) {
       if (sentAt >= before) break;
       this.#waiting.delete(seq);

@@ -104,3 +104,9 @@ Deno.test("a room imports only the rooms below it, and no files go in a circle",
   // A list that is longer than the truth would let them come back.
   for (const one of Object.keys(KNOWN)) assert(found.includes(one), `${one} is mended: take it from KNOWN`);
 });
+
+Deno.test("who must know of a scheme asks for its trait, and not for its name", () => {
+  const asks = /\bscheme\)? *[!=]==|[!=]== *(\w+\.)*scheme\b|switch \([^)]*\bscheme\)/;
+  const found = FILES.filter((file) => roomOf(file) !== "base" && asks.test(TEXTS.get(file) ?? ""));
+  assertEquals(found, ["net/schemes.ts"]);
+});

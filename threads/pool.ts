@@ -1,6 +1,6 @@
 /** A server on several threads: each accepts on the same ports (SO_REUSEPORT), and all count together. */
 
-import { parseAddress } from "../base/address.ts";
+import { isShareable, parseAddress } from "../base/address.ts";
 import { oneLine } from "../base/escape.ts";
 import type { Level } from "../server/events.ts";
 import type { LineWriter } from "../server/line_writer.ts";
@@ -131,7 +131,7 @@ export class Crew implements Service {
 
   /** What every thread can listen on: a Unix socket has one listener, and so has a UDP socket here. */
   #shareable(): ServeOptions["addresses"] {
-    return this.#addresses.filter(({ scheme }) => scheme === "tcp" || scheme === "tls");
+    return this.#addresses.filter(isShareable);
   }
 
   /** Starts one worker; resolves with its addresses when it listens. Throws Failure if it cannot. */
@@ -208,7 +208,7 @@ function checkVacant(addresses: ServeOptions["addresses"]): void {
   const probes: Deno.Listener[] = [];
   try {
     for (const address of addresses) {
-      if (address.scheme !== "tcp" && address.scheme !== "tls") continue;
+      if (!isShareable(address)) continue;
       const { port } = address;
       if (port !== 0) probes.push(bind(address, (hostname) => Deno.listen({ hostname, port })));
     }

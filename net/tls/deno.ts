@@ -3,7 +3,7 @@
  * TCP_NODELAY: an echo of more than 16 KB takes 44 ms or more.
  */
 
-import { type NetAddress, showAddress, showPeer } from "../../base/address.ts";
+import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { failure } from "../../base/errors.ts";
 import type { Dialled, DialOptions, Listener, ListenOptions } from "../stream.ts";
 import { BACKLOG, bind, dial as dialTcp } from "../tcp.ts";
@@ -49,7 +49,7 @@ export async function dial(
   { tls, preamble }: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const { host = "127.0.0.1" } = address;
+  const { host = DEFAULT_HOST } = address;
   const conn = await dialTcp(address, preamble, signal);
   const abort = () => conn.close();
   signal.addEventListener("abort", abort, { once: true });

@@ -8,7 +8,7 @@ import {
   type DetailedPeerCertificate,
   type TLSSocket,
 } from "node:tls";
-import { type NetAddress, showAddress, showPeer } from "../../base/address.ts";
+import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { printable } from "../../base/escape.ts";
 import { certificatesIn, showDate, validity } from "./certificate.ts";
 import { errno, Failure, failure } from "../../base/errors.ts";
@@ -72,7 +72,7 @@ export async function dial(
   { tls, preamble }: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const { host = "127.0.0.1" } = address;
+  const { host = DEFAULT_HOST } = address;
   const where = showAddress({ ...address, host });
   try {
     const stream = await reach(host, address.port, preamble, signal);
