@@ -6,7 +6,7 @@ import type { Network } from "./base/ip.ts";
 import type { Fields } from "./server/events.ts";
 import type { Log } from "./server/log.ts";
 import { showDuration } from "./base/units.ts";
-import { type DatagramHost, DatagramSocket } from "./net/datagrams.ts";
+import { type DatagramHost, DatagramSocket } from "./server/datagrams.ts";
 import { Connection, echo, type Outcome, type Surroundings } from "./server/echo.ts";
 import { concernsOne, isOutOfDescriptors, reason } from "./base/errors.ts";
 import { proxyHeader } from "./net/proxy/protocol.ts";
@@ -126,11 +126,11 @@ export class Server implements Service {
         this.#totals.add("refused", 1);
         this.#refusals.add({ peer, reason });
       },
-      failed: (peer, error) => {
+      sendFailed: (peer, error) => {
         this.#totals.add("failed", 1);
         this.#sendFailures.add({ peer, reason: reason(error) });
       },
-      deaf: (address, error) => this.#acceptFailures.add({ address, reason: reason(error) }),
+      receiveFailed: (address, error) => this.#acceptFailures.add({ address, reason: reason(error) }),
     };
   }
 
@@ -383,7 +383,7 @@ export class Server implements Service {
   /** The same for datagrams. Adding each at once would cost more than to count it. */
   #countDatagrams(): void {
     for (const socket of this.#sockets) {
-      const { datagrams, bytes } = socket.take();
+      const { datagrams, bytes } = socket.takeCounts();
       this.#totals.add("datagrams", datagrams);
       this.#totals.add("bytes", bytes);
     }
