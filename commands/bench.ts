@@ -1,11 +1,17 @@
 /** `echo bench`: its flags, and from them the run. */
 
-import { type Scheme, traits } from "../base/schemes.ts";
 import config from "../deno.json" with { type: "json" };
-import { bench, type BenchShape } from "../load/run.ts";
-import { DEFAULT_HOST, isLocal } from "../base/address.ts";
+import { type Address, DEFAULT_HOST, isDatagram, isLocal } from "../base/address.ts";
 import { type Command, type Flags, lettered, option, optional, type Options, toggle } from "../cli/flags.ts";
+import { checkWritable } from "../cli/output.ts";
 import { listenToSignals } from "../cli/signals.ts";
+import type { Plan } from "../load/plan.ts";
+import { run as runPlan } from "../load/run.ts";
+import type { Measurement } from "../measure/measurement.ts";
+import { readResult } from "../measure/result.ts";
+import type { DialOptions } from "../net/stream.ts";
+import { Progress } from "../report/progress.ts";
+import { type Publication, publish } from "../report/publish.ts";
 import { count, duration, durationOrNone, size, UsageError } from "../base/units.ts";
 import {
   ADDRESS,
@@ -100,39 +106,74 @@ const WARMUP_SHARE = 0.1;
 export async function run(words: string[]): Promise<boolean> {
   const { options, operands } = await parseOrHelp(command, words);
   const address = target(operands);
-  const shape = shapeOf(options, address.scheme);
-  const dial = await dialOptions(options, address);
-  const { hdr, report } = options;
-  if (!isLocal(address) && hdr === undefined && report === undefined) giveUp("write");
-  return await bench({ ...shape, version: config.version, address, dial }, listenToSignals().stop);
+  checkFlags(options, address);
+  const plan = planOf(options, address, await dialOptions(options, address));
+  const old = options.compare === undefined ? undefined : readResult(options.compare);
+  const publications = publicationsOf(options);
+  for (const { path } of publications) if (path !== undefined) checkWritable(path);
+  if (!isLocal(address) && publications.every(({ path }) => path === undefined)) giveUp("write");
+  const measurement = await measure(plan, options.quiet);
+  await publish(measurement, old, publications);
+  const { messages, errors } = measurement.result;
+  return messages > 0 && Object.keys(errors).length === 0;
 }
 
-/** Throws UsageError where flags contradict each other. */
-function shapeOf(options: Options<typeof flags>, scheme: Scheme): BenchShape {
-  const { rate, pipeline, messages, connectRate, connections } = options;
-  const workers = options.workers === "auto"
-    ? Math.min(navigator.hardwareConcurrency, connections)
-    : options.workers;
+/** Runs the plan, with a progress bar on the terminal. */
+async function measure(plan: Plan, quiet: boolean): Promise<Measurement> {
+  const progress = new Progress(plan.duration, plan.messages, quiet);
+  try {
+    return await runPlan(plan, listenToSignals().stop, progress);
+  } finally {
+    progress.end();
+  }
+}
+
+function publicationsOf({ json, hdr, report }: Options<typeof flags>): Publication[] {
+  return [
+    { format: json ? "json" : "text" },
+    ...(hdr === undefined ? [] : [{ format: "hlog", path: hdr } as const]),
+    ...(report === undefined ? [] : [{ format: "page", path: report } as const]),
+  ];
+}
+
+/** Throws UsageError where flags contradict each other or the address. */
+function checkFlags(options: Options<typeof flags>, address: Address): void {
+  const { rate, pipeline, connectRate } = options;
+  const workers = threads(options);
   if (rate !== undefined && pipeline !== undefined) {
     throw new UsageError("--rate sends by the clock, and --pipeline as replies come back: give one of them");
   }
   if (connectRate && pipeline !== undefined && pipeline > 1) {
     throw new UsageError("--connect-rate sends one message on each connection: it takes no --pipeline");
   }
-  if (connectRate && traits(scheme).datagrams) throw new UsageError("--connect-rate: udp has no connections");
-  if (workers > connections) {
+  if (connectRate && isDatagram(address)) throw new UsageError("--connect-rate: udp has no connections");
+  if (workers > options.connections) {
     throw new UsageError(`--workers ${workers} needs at least as many connections: try -c ${workers}`);
   }
-  const duration = options.duration ?? (messages === undefined ? DEFAULT_DURATION_MS : undefined);
-  const warmup = messages !== undefined ? 0 : Math.min(DEFAULT_WARMUP_MS, (duration ?? 0) * WARMUP_SHARE);
+  messageSize(options.size, address.scheme);
+}
+
+function threads({ workers, connections }: Options<typeof flags>): number {
+  return workers === "auto" ? Math.min(navigator.hardwareConcurrency, connections) : workers;
+}
+
+/** What the flags ask for, with what is usual in place of those that were not given. */
+function planOf(options: Options<typeof flags>, address: Address, dial: DialOptions): Plan {
+  const { rate, pipeline = 1, messages, connectRate, connections, size, seed, timeout } = options;
+  const duration = options.duration ?? (messages === undefined ? DEFAULT_DURATION_MS : Infinity);
+  const warmup = messages === undefined ? Math.min(DEFAULT_WARMUP_MS, duration * WARMUP_SHARE) : 0;
   return {
-    ...options,
-    workers,
-    duration,
-    size: messageSize(options.size, scheme),
-    pace: rate === undefined
-      ? { kind: "closed", pipeline: pipeline ?? 1 }
-      : { kind: "open", perSecond: rate, phase: 0 },
+    version: config.version,
+    route: { address, dial, size },
+    workers: threads(options),
+    connections,
+    first: 0,
+    seed,
+    pace: rate === undefined ? { kind: "closed", pipeline } : { kind: "open", perSecond: rate, phase: 0 },
     warmup: options.warmup ?? warmup,
+    timeout,
+    messagesPerConnection: connectRate ? 1 : Infinity,
+    messages: messages ?? Infinity,
+    duration,
   };
 }

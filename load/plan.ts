@@ -3,8 +3,10 @@
 import type { Route } from "../probe/open_line.ts";
 import type { PacePlan } from "./pace.ts";
 
-/** One worker's share of a run. Plain data: it is posted to the worker. Times are milliseconds. */
+/** A run, or one thread's share of it. Plain data: it is posted to the thread. Times are milliseconds. */
 export interface Plan {
+  /** Of echo; the result names it. */
+  readonly version: string;
   readonly route: Omit<Route, "window" | "timeout" | "turns">;
   /** How many threads share the run. */
   readonly workers: number;

@@ -29,10 +29,10 @@ export class Progress {
   #count = 0;
   #at = 0;
 
-  /** For a run of so many milliseconds, or of so many messages; whichever is known. */
-  constructor(duration: number | undefined, messages: number | undefined, quiet: boolean) {
-    this.#seconds = duration === undefined ? undefined : duration / 1000;
-    this.#total = this.#seconds ?? messages ?? 1;
+  /** For a run of `duration` milliseconds or, where that is Infinity, of so many messages. `quiet`: shows nothing. */
+  constructor(duration: number, messages: number, quiet: boolean) {
+    this.#seconds = Number.isFinite(duration) ? duration / 1000 : undefined;
+    this.#total = this.#seconds ?? messages;
     if (quiet || !Deno.stderr.isTerminal()) return;
     const bar: Bar = new cliProgress.SingleBar({
       format: "[{bar}] {left}{now}",

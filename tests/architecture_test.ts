@@ -32,8 +32,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** What is still to be mended, and by whom. */
 const KNOWN: Readonly<Record<string, string>> = {
-  "cli/output.ts -> measure/result.ts": "load",
-  "measure/warnings.ts -> report/figures.ts": "report",
   "threads/pool.ts -> threads/server_thread.ts -> threads/pool.ts": "house",
 };
 

@@ -1,0 +1,13 @@
+/** What a run leaves behind: its result, and what only the reports need besides. */
+
+import type { Result } from "./result.ts";
+import type { Interval } from "./timeline.ts";
+
+export interface Measurement {
+  /** All that `--json` prints. */
+  readonly result: Result;
+  /** The latencies of each interval of the run, for the `.hlog`. */
+  readonly intervals: readonly Interval[];
+  /** Sentences for a person: the first fault of each kind, in its own words. */
+  readonly notes: readonly string[];
+}
