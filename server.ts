@@ -2,7 +2,6 @@
 
 import { type Address, isDatagram } from "./base/address.ts";
 import { oneLine, preview } from "./base/escape.ts";
-import type { Network } from "./base/ip.ts";
 import type { Fields } from "./server/events.ts";
 import type { Log } from "./server/log.ts";
 import { showDuration } from "./base/units.ts";
@@ -10,23 +9,12 @@ import { type DatagramHost, DatagramSocket } from "./server/datagrams.ts";
 import { Connection, echo, type Outcome, type Surroundings } from "./server/echo.ts";
 import { concernsOne, isOutOfDescriptors, reason } from "./base/errors.ts";
 import { proxyHeader } from "./net/proxy/protocol.ts";
-import type { Accepted, Listener, ListenOptions, Welcome } from "./net/stream.ts";
+import type { Accepted, Listener, Welcome } from "./net/stream.ts";
 import type { ServerTls } from "./net/tls_settings.ts";
-import { Totals } from "./server/totals.ts";
+import type { Milestones, ServeOptions, Service } from "./server/service.ts";
+import type { Totals } from "./server/totals.ts";
 import { transport } from "./net/schemes.ts";
 import { Turns } from "./net/turns.ts";
-
-export interface ServeOptions {
-  readonly addresses: readonly Address[];
-  readonly listen: ListenOptions;
-  readonly maxClients: number;
-  /** Milliseconds; Infinity: a silent client may stay. */
-  readonly idleTimeout: number;
-  readonly writeTimeout: number;
-  readonly drain: number;
-  /** Whose PROXY headers are believed; undefined: there are none on the wire. */
-  readonly trust: readonly Network[] | undefined;
-}
 
 /** How often the drain looks who is quiet: twice, as what was sent before it may still be on its way. */
 const LOOK_MS = 50;
@@ -38,25 +26,6 @@ const SPARE_MS = 20;
 const MAX_ARRIVING = 2000;
 const OUT_OF_DESCRIPTORS = "out of file descriptors; raise `ulimit -n`";
 const WARN_INTERVAL_MS = 1000;
-
-/** Whom a service tells how far it is: each is called once. */
-export interface Milestones {
-  listening(addresses: string[]): void;
-  /** Nobody is let in any more, and the drain begins. */
-  stopping(): void;
-}
-
-/** What serves, on one thread or on several. */
-export interface Service {
-  /**
-   * Serves until `stop` aborts; then drains and resolves. Throws Failure if an address cannot be listened on.
-   */
-  run(stop: AbortSignal, told: Milestones): Promise<void>;
-  /** Brings the totals up to date: a connection adds its bytes when it ends. */
-  count(): Promise<void>;
-  /** Other certificates for the clients that come from now on. */
-  renew(tls: ServerTls): void;
-}
 
 /** Where clients come in: a listener and its accept loop, or a datagram socket and its loop. */
 interface Door {

@@ -12,8 +12,9 @@ import { count, duration, durationOrNone, mode, oneOf, orOff, UsageError } from 
 import { reason } from "../base/errors.ts";
 import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls/tls.ts";
 import { Totals } from "../server/totals.ts";
-import { Server, type Service } from "../server.ts";
-import { Crew } from "../threads/pool.ts";
+import type { Service } from "../server/service.ts";
+import { Server } from "../server.ts";
+import { ServerPool } from "../threads/pool.ts";
 import { ADDRESS, DURATION, giveUp, parseOrHelp, SCHEMES, workers } from "./dial_flags.ts";
 
 const UDP_SERVER =
@@ -129,10 +130,10 @@ export async function run(words: string[]): Promise<void> {
   const threads = options.workers === "auto" ? navigator.hardwareConcurrency : options.workers;
   const totals = new Totals(Totals.memory(threads));
   const settings = { ...options, addresses, listen };
-  const logging = { level, format: options.logFormat };
+  const logging = { log, writer: stderr, level, format: options.logFormat };
   const service = threads === 1
     ? new Server(settings, log, totals)
-    : new Crew(settings, threads, totals, log, stderr, logging);
+    : new ServerPool(settings, threads, totals, logging);
   const { stop } = listenToSignals();
   Deno.addSignalListener("SIGUSR2", async () => {
     if (readTls !== undefined) reload(readTls, service, log);

@@ -45,7 +45,7 @@ export class Totals {
   }
 
   /** The thread is dead, and its connections with it: they are failed. Returns how many they were. */
-  bury(): number {
+  writeOff(): number {
     const lost = Number(Atomics.load(this.#cells, this.#mine));
     this.add("open", -lost);
     this.add("failed", lost);

@@ -9,28 +9,9 @@ import { Failure, isOutOfDescriptors, reason } from "../base/errors.ts";
 import { pause } from "../base/time.ts";
 import { bind } from "../net/tcp.ts";
 import type { ServerTls } from "../net/tls_settings.ts";
+import type { Milestones, ServeOptions, Service } from "../server/service.ts";
 import { Totals } from "../server/totals.ts";
-import type { Milestones, ServeOptions, Service } from "../server.ts";
-
-/** What a worker is told at its start. */
-export interface Start {
-  readonly options: ServeOptions;
-  readonly memory: SharedArrayBuffer;
-  readonly thread: number;
-  readonly level: Level;
-  readonly format: Format;
-}
-
-/** What it is told later: to count, to stop, to show other certificates. */
-export type Order = "count" | "stop" | { readonly renew: ServerTls };
-
-/** What it tells: where it listens, lines of its log, that it has counted, and how it ended. */
-export type Report =
-  | { readonly listening: string[] }
-  | { readonly stopping: true }
-  | { readonly lines: string }
-  | { readonly counted: true }
-  | { readonly ended: string | undefined };
+import type { Order, Report, Start } from "./messages.ts";
 
 /** From a death to the new start; twice as long each time, unless the thread had lived for the longest of them. */
 const FIRST_PAUSE_MS = 250;
@@ -42,24 +23,32 @@ const DESCRIPTORS = 32;
 /** How many threads are started at once: all of them together would be slower, and hear no signal meanwhile. */
 const AT_ONCE = 2 * navigator.hardwareConcurrency;
 
-const WORKER = new URL("./server_thread.ts", import.meta.url);
+const MODULE = new URL("./server_thread.ts", import.meta.url);
+
+/** Where the lines of the log go, those of the pool and those of its threads. */
+export interface PoolLog {
+  readonly log: Log;
+  /** Takes the lines that the threads have made, of this level and format. */
+  readonly writer: LineWriter;
+  readonly level: Level;
+  readonly format: Format;
+}
 
 /** Runs a Server on each of `threads` workers, and starts one again that dies. */
-export class Crew implements Service {
+export class ServerPool implements Service {
   #options: ServeOptions;
   readonly #threads: number;
-  readonly #log: Log;
-  readonly #out: LineWriter;
-  readonly #logging: { readonly level: Level; readonly format: Format };
+  readonly #logging: PoolLog;
   readonly #memory: SharedArrayBuffer;
   readonly #module: URL;
   readonly #workers = new Map<number, Worker>();
   readonly #stopped = Promise.withResolvers<void>();
   #addresses: ServeOptions["addresses"] = [];
   readonly #halt = new AbortController();
-  /** Threads that have not said yet, after the stop, that they let nobody in any more. */
-  #hearing = new Set<number>();
-  #onDeaf = () => {};
+  /** Threads that were told to stop, and have not confirmed yet that they let nobody in any more. */
+  #unconfirmed = new Set<number>();
+  /** Called when all have confirmed it. */
+  #onAllClosed = () => {};
   /** When each thread was started last, and how long it waited for that. */
   readonly #starts = new Map<number, { readonly at: number; readonly pause: number }>();
 
@@ -68,23 +57,19 @@ export class Crew implements Service {
     options: ServeOptions,
     threads: number,
     totals: Totals,
-    log: Log,
-    out: LineWriter,
-    logging: { readonly level: Level; readonly format: Format },
-    module = WORKER,
+    logging: PoolLog,
+    module = MODULE,
   ) {
     this.#options = options;
     this.#threads = threads;
     this.#memory = totals.memory;
-    this.#log = log;
-    this.#out = out;
     this.#logging = logging;
     this.#module = module;
   }
 
   async run(stop: AbortSignal, told: Milestones): Promise<void> {
-    this.#onDeaf = () => told.stopping();
-    stop.addEventListener("abort", () => this.#order(), { once: true });
+    this.#onAllClosed = () => told.stopping();
+    stop.addEventListener("abort", () => this.#stopAll(), { once: true });
     checkVacant(this.#options.addresses);
     if (stop.aborted) return;
     // The first worker finds out the ports where 0 was asked for, and whether all can be listened on at all.
@@ -99,9 +84,9 @@ export class Crew implements Service {
     await this.#stopped.promise;
   }
 
-  #order(): void {
+  #stopAll(): void {
     this.#halt.abort();
-    this.#hearing = new Set(this.#workers.keys());
+    this.#unconfirmed = new Set(this.#workers.keys());
     for (const worker of this.#workers.values()) worker.postMessage("stop" satisfies Order);
     if (this.#workers.size === 0) this.#stopped.resolve();
   }
@@ -145,27 +130,29 @@ export class Crew implements Service {
       if ("listening" in data) {
         listens = true;
         resolve(data.listening);
-      } else if ("stopping" in data) this.#deaf(thread);
-      else if ("lines" in data) this.#out.write(data.lines);
+      } else if ("stopping" in data) this.#confirm(thread);
+      else if ("lines" in data) this.#logging.writer.write(data.lines);
       else if ("ended" in data) {
         if (data.ended !== undefined) reject(new Failure(data.ended));
-        this.#gone(thread);
+        this.#remove(thread);
       }
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault(); // it would end the process
-      const count = new Totals(this.#memory, thread).bury();
-      if (listens) this.#log.write("worker_died", { count, reason: oneLine(event.message) });
+      const count = new Totals(this.#memory, thread).writeOff();
+      if (listens) this.#logging.log.write("worker_died", { count, reason: oneLine(event.message) });
       worker.terminate();
-      this.#gone(thread);
+      this.#remove(thread);
       if (listens) this.#restart(thread);
       else reject(new Failure(`cannot start a worker: ${oneLine(event.message)}`));
     });
+    const { level, format } = this.#logging;
     const start: Start = {
       options: { ...this.#options, addresses, listen: { ...this.#options.listen, shared: true } },
       memory: this.#memory,
       thread,
-      ...this.#logging,
+      level,
+      format,
     };
     worker.postMessage(start);
     return await promise;
@@ -183,18 +170,20 @@ export class Crew implements Service {
         this.#starts.set(thread, { at: performance.now(), pause: ms });
         return;
       } catch (error) {
-        this.#log.write("restart_failed", { reason: reason(error), duration_ms: longer(ms) });
+        this.#logging.log.write("restart_failed", { reason: reason(error), duration_ms: longer(ms) });
       }
     }
   }
 
-  #deaf(thread: number): void {
-    if (this.#hearing.delete(thread) && this.#hearing.size === 0) this.#onDeaf();
+  /** The thread lets nobody in any more. */
+  #confirm(thread: number): void {
+    if (this.#unconfirmed.delete(thread) && this.#unconfirmed.size === 0) this.#onAllClosed();
   }
 
-  #gone(thread: number): void {
+  /** The thread is gone. */
+  #remove(thread: number): void {
     this.#workers.delete(thread);
-    this.#deaf(thread);
+    this.#confirm(thread);
     if (this.#stopping && this.#workers.size === 0) this.#stopped.resolve();
   }
 }

@@ -5,7 +5,7 @@ import { openLog } from "../server/log.ts";
 import { Failure, reason } from "../base/errors.ts";
 import { Totals } from "../server/totals.ts";
 import { Server } from "../server.ts";
-import type { Order, Report, Start } from "./pool.ts";
+import type { Order, Report, Start } from "./messages.ts";
 
 /** The types of a worker's own scope are not those of the window that the rest is checked with. */
 const thread = self as unknown as EventTarget & { postMessage(report: Report): void; close(): void };

@@ -2,7 +2,7 @@
 
 import "../../threads/server_thread.ts";
 import { Totals } from "../../server/totals.ts";
-import type { Start } from "../../threads/pool.ts";
+import type { Start } from "../../threads/messages.ts";
 
 self.addEventListener("message", (event: Event) => {
   const { data } = event as MessageEvent<Start>;

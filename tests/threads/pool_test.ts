@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { EventName, Fields } from "../../server/events.ts";
 import { LineWriter } from "../../server/line_writer.ts";
 import { Totals } from "../../server/totals.ts";
-import { Crew } from "../../threads/pool.ts";
+import { ServerPool } from "../../threads/pool.ts";
 import {
   ECHO,
   has,
@@ -81,12 +81,12 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
     drain: 1000,
     trust: undefined,
   };
-  const out = new LineWriter({ write: (bytes) => Promise.resolve(bytes.length) });
+  const writer = new LineWriter({ write: (bytes) => Promise.resolve(bytes.length) });
   const module = new URL("../support/crashing_worker.ts", import.meta.url);
-  const crew = new Crew(options, 2, totals, log, out, { level: "warn", format: "json" }, module);
+  const pool = new ServerPool(options, 2, totals, { log, writer, level: "warn", format: "json" }, module);
   const stop = new AbortController();
   const listening = Promise.withResolvers<string[]>();
-  const ended = crew.run(stop.signal, { listening: listening.resolve, stopping() {} });
+  const ended = pool.run(stop.signal, { listening: listening.resolve, stopping() {} });
   const port = Number(/\d+$/.exec((await listening.promise)[0]!)![0]);
   const connect = () => Deno.connect({ hostname: "127.0.0.1", port });
   try {
@@ -140,7 +140,7 @@ Deno.test({
       "run",
       "--no-prompt",
       "--allow-all",
-      "tests/support/crew.ts",
+      "tests/support/server_pool.ts",
     ];
     const child = new Deno.Command("prlimit", { args, cwd: ROOT, stdin: "null", stderr: "null" });
     const { code, stdout } = await within(20_000, "the end", child.output());

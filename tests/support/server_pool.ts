@@ -6,7 +6,7 @@
 import type { EventName, Fields } from "../../server/events.ts";
 import { LineWriter } from "../../server/line_writer.ts";
 import { Totals } from "../../server/totals.ts";
-import { Crew } from "../../threads/pool.ts";
+import { ServerPool } from "../../threads/pool.ts";
 import { roundTrip } from "./helpers.ts";
 
 const HELD_UNTIL_FAILURE = 2;
@@ -31,12 +31,12 @@ const options = {
   trust: undefined,
 };
 const totals = new Totals(Totals.memory(2));
-const out = new LineWriter({ write: (bytes) => Promise.resolve(bytes.length) });
+const writer = new LineWriter({ write: (bytes) => Promise.resolve(bytes.length) });
 const module = new URL("./crashing_worker.ts", import.meta.url);
-const crew = new Crew(options, 2, totals, log, out, { level: "warn", format: "json" }, module);
+const pool = new ServerPool(options, 2, totals, { log, writer, level: "warn", format: "json" }, module);
 const stop = new AbortController();
 const listening = Promise.withResolvers<string[]>();
-const ended = crew.run(stop.signal, { listening: listening.resolve, stopping() {} });
+const ended = pool.run(stop.signal, { listening: listening.resolve, stopping() {} });
 const port = Number(/\d+$/.exec((await listening.promise)[0]!)![0]);
 try {
   for (;;) held.push(Deno.openSync("/dev/null"));
