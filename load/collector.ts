@@ -3,7 +3,7 @@
 import { Latencies } from "../measure/histogram.ts";
 import { Timeline } from "../measure/timeline.ts";
 import { LATE_MS } from "../measure/warnings.ts";
-import type { Report } from "./load_thread.ts";
+import type { Samples } from "./thread_messages.ts";
 
 export class Collector {
   readonly timeline = new Timeline();
@@ -17,8 +17,8 @@ export class Collector {
   /** How many messages were sent more than LATE_MS after they were due. */
   late = 0;
 
-  /** Adds what one thread has measured since it told the last time. */
-  add({ at, latencies, delays, errors }: Report): void {
+  /** Adds what one thread has measured since it posted the last time. */
+  add({ at, latencies, delays, errors }: Samples): void {
     this.timeline.advance(at / 1000);
     for (let i = 0; i < latencies.length; i++) this.timeline.record(latencies[i]!);
     for (const ms of delays) {

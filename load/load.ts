@@ -7,32 +7,16 @@ import { keepTime, type Schedule, Turner } from "./clock.ts";
 import type { Kind, Sight, Sights } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
+import type { RunTotals } from "./totals.ts";
 
 /** Told of what is measured, and of all that goes wrong. */
-export interface Record {
+export interface LoadObserver {
   /** A message of the measurement is back. */
   latency(ms: number): void;
   /** How long after it was due a message of the measurement was turned to. */
   delay(ms: number): void;
   /** One fault, however many messages it cost. */
   error(kind: Kind, text: string, warmup: boolean): void;
-}
-
-/** What became of the messages of the measurement; sent = received + lost + unfinished. */
-export interface Tally {
-  /** By the clock, until the time was over or the run was stopped; null without a rate. */
-  readonly due: number | null;
-  readonly sent: number;
-  readonly received: number;
-  readonly lost: number;
-  readonly unfinished: number;
-  /** Of those due: not sent when the time was over. */
-  readonly unsent: number;
-  /** By how many more messages were due and not back when the time was over than at half time. */
-  readonly growth: number;
-  readonly sights: Sights;
-  /** Where the first datagram from elsewhere came from. */
-  readonly firstStray: string | undefined;
 }
 
 /** How often replies that do not come are looked for. */
@@ -45,7 +29,7 @@ const DIALS = 100;
 export class Load implements Run {
   readonly plan: Plan;
   readonly turns = new Turns();
-  readonly #record: Record;
+  readonly #observer: LoadObserver;
   readonly #callers: Caller[];
   readonly #over = Promise.withResolvers<void>();
   readonly #stopped = new AbortController();
@@ -72,9 +56,9 @@ export class Load implements Run {
   /** Messages that were due and not sent, and not back, at half time and when the time was over. */
   readonly #backlogs: { readonly unsent: number; readonly open: number }[] = [];
 
-  constructor(plan: Plan, record: Record) {
+  constructor(plan: Plan, observer: LoadObserver) {
     this.plan = plan;
-    this.#record = record;
+    this.#observer = observer;
     this.left = plan.messages;
     const block = randomBlock(plan.seed);
     this.#callers = Array.from(
@@ -132,7 +116,7 @@ export class Load implements Run {
       connections,
       (i, now) => this.#callers[i]!.pump(now),
       (m, now) => {
-        if (m >= warmup) this.#record.delay(Math.max(0, now - (first + m * interval)));
+        if (m >= warmup) this.#observer.delay(Math.max(0, now - (first + m * interval)));
       },
       this.#turner!,
       this.plan.workers >= navigator.hardwareConcurrency,
@@ -144,18 +128,19 @@ export class Load implements Run {
    * Milliseconds of the measurement: to its end or the last reply, whichever was later; with a number of messages
    * that came first, until the last of them was back or lost; to now, if it was stopped or nothing came back.
    */
-  took(stopped: boolean): number {
+  #took(stopped: boolean): number {
     const counted = this.plan.pace.kind === "closed" && this.left === 0;
     const last = counted ? this.#lastSettled : Math.max(this.end, this.#lastBack);
     const end = stopped || last <= this.begin || !Number.isFinite(last) ? this.#overAt : last;
     return Math.max(end - this.begin, 0);
   }
 
-  /** What became of all messages; when it is over. */
-  tally(): Tally {
+  /** What became of all messages, when it is over; `stopped`: because `run` was stopped. */
+  totals(stopped: boolean): RunTotals {
     const now = Math.min(this.#overAt, this.end);
     const [half, over] = [this.#backlogs[0], this.#backlogs[1] ?? this.#backlog(now)];
     return {
+      ms: this.#took(stopped),
       due: this.#schedule === undefined ? null : this.#due(now),
       sent: this.#sent,
       received: this.#received,
@@ -200,7 +185,7 @@ export class Load implements Run {
   back(latency: number, now: number): void {
     this.#received++;
     this.#lastBack = now;
-    this.#record.latency(latency);
+    this.#observer.latency(latency);
   }
 
   noted(sight: Sight, text: string): void {
@@ -213,7 +198,7 @@ export class Load implements Run {
   }
 
   error(kind: Kind, text: string, warmup: boolean): void {
-    if (!this.#stopped.signal.aborted) this.#record.error(kind, text, warmup);
+    if (!this.#stopped.signal.aborted) this.#observer.error(kind, text, warmup);
   }
 
   #sweep(): void {

@@ -4,8 +4,9 @@ import process from "node:process";
 import type { Measurement } from "../measure/measurement.ts";
 import { Collector } from "./collector.ts";
 import type { Plan } from "./plan.ts";
-import { type Fared, runCrew, shares } from "./pool.ts";
+import { runThreads, shares } from "./pool.ts";
 import { type Spent, summarize } from "./summary.ts";
+import type { RunTotals } from "./totals.ts";
 
 /** Told how far a run is. */
 export interface RunObserver {
@@ -24,17 +25,17 @@ export async function run(plan: Plan, stop: AbortSignal, observer: RunObserver):
   let started = Date.now();
   let spent = stopwatch();
   let measuring: ReturnType<typeof setTimeout> | undefined;
-  let totals: Fared;
+  let totals: RunTotals;
   try {
-    totals = await runCrew(shares(plan, plan.workers), stop, () => {
+    totals = await runThreads(shares(plan), stop, () => {
       const begin = performance.now() + plan.warmup;
       started = Date.now() + plan.warmup;
       observer.begin(() => (performance.now() - begin) / 1000);
       spent = stopwatch();
       measuring = setTimeout(() => spent = stopwatch(), plan.warmup);
-    }, (report) => {
-      collector.add(report);
-      observer.record(report.latencies);
+    }, (samples) => {
+      collector.add(samples);
+      observer.record(samples.latencies);
     });
   } finally {
     clearTimeout(measuring);

@@ -6,7 +6,7 @@ import type { Result } from "../measure/result.ts";
 import { warnings } from "../measure/warnings.ts";
 import type { Collector } from "./collector.ts";
 import type { Plan } from "./plan.ts";
-import type { Fared } from "./pool.ts";
+import type { RunTotals } from "./totals.ts";
 
 /** The least that a run lasts, so that no rate is infinite. */
 const SHORTEST_SECONDS = 0.001;
@@ -24,7 +24,7 @@ export interface Spent {
 export function summarize(
   plan: Plan,
   { timeline, delays, errors, warmupErrors, late }: Collector,
-  totals: Fared,
+  totals: RunTotals,
   started: number,
   client: Spent,
 ): Result {

@@ -38,7 +38,7 @@ export interface Circumstances {
   readonly seconds: number;
   /** Messages a second that were asked for; null: as many as come back. */
   readonly rate: number | null;
-  /** See Result, and Tally in load/load.ts. */
+  /** See Result, and RunTotals in load/totals.ts. */
   readonly due: number | null;
   readonly sent: number;
   readonly received: number;
