@@ -107,7 +107,7 @@ export class DatagramConversation implements Dialogue {
     const memory = Math.min(REMEMBERED, Math.floor(REMEMBERED_BYTES / size));
     this.#ledger = new DatagramLedger((number) => this.#sent.get(number)!.bytes, timeout, memory);
     this.#broken.promise.catch(() => {}); // told to whoever is inside `during`
-    this.#watch = setInterval(() => this.#giveUp(), Math.min(timeout / 10, 100));
+    this.#watch = setInterval(() => this.#expire(), Math.min(timeout / 10, 100));
     peer.onStray = (from) => {
       this.#counts.stray++;
       this.#stray = from;
@@ -227,7 +227,7 @@ export class DatagramConversation implements Dialogue {
   }
 
   #take(datagram: Uint8Array): void {
-    this.#giveUp();
+    this.#expire();
     const reply = this.#ledger.take(datagram);
     if (reply.kind === "back") {
       if (reply.reordered) this.#counts.reordered++;
@@ -245,8 +245,8 @@ export class DatagramConversation implements Dialogue {
     this.#settle([reply.number], "lost");
   }
 
-  #giveUp(): void {
-    const lost = this.#ledger.giveUpBefore(performance.now() - this.#timeout);
+  #expire(): void {
+    const lost = this.#ledger.expireBefore(performance.now() - this.#timeout);
     if (lost.length === 0) return;
     this.#counts.lost += lost.length;
     this.#timeouts += lost.length;

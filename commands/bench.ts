@@ -17,9 +17,9 @@ import {
   ADDRESS,
   dialFlags,
   dialOptions,
+  dropPermissions,
   DURATION,
   EXIT_CODES,
-  giveUp,
   jsonFlag,
   messageSize,
   parseOrHelp,
@@ -111,7 +111,7 @@ export async function run(words: string[]): Promise<boolean> {
   const old = options.compare === undefined ? undefined : readResult(options.compare);
   const publications = publicationsOf(options);
   for (const { path } of publications) if (path !== undefined) checkWritable(path);
-  if (!isLocal(address) && publications.every(({ path }) => path === undefined)) giveUp("write");
+  if (!isLocal(address) && publications.every(({ path }) => path === undefined)) dropPermissions("write");
   const measurement = await measure(plan, options.quiet);
   await publish(measurement, old, publications);
   const { messages, errors } = measurement.result;

@@ -12,9 +12,9 @@ import {
   ADDRESS,
   dialFlags,
   dialOptions,
+  dropPermissions,
   DURATION,
   EXIT_CODES,
-  giveUp,
   parseOrHelp,
   SCHEMES,
   SIZE,
@@ -90,7 +90,7 @@ export async function run(words: string[]): Promise<void> {
   }
   checkDatagrams(options, address, message.join(" "));
   const dial = await dialOptions(options, address);
-  if (!isLocal(address)) giveUp("read", "write");
+  if (!isLocal(address)) dropPermissions("read", "write");
   const { stop, interrupt } = listenToSignals();
   await connect(
     {

@@ -118,7 +118,7 @@ export function messageSize(bytes: number, scheme: Scheme): number {
 }
 
 /** Least privilege: gives up, to the end of the process, what this run does not need. */
-export function giveUp(...names: ("read" | "write")[]): void {
+export function dropPermissions(...names: ("read" | "write")[]): void {
   for (const name of names) Deno.permissions.revokeSync({ name });
 }
 

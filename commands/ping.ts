@@ -10,8 +10,8 @@ import {
   ADDRESS,
   dialFlags,
   dialOptions,
+  dropPermissions,
   DURATION,
-  giveUp,
   jsonFlag,
   messageSize,
   parseOrHelp,
@@ -69,7 +69,7 @@ export async function run(words: string[]): Promise<boolean> {
   const address = target(operands);
   messageSize(options.size, address.scheme);
   const dial = await dialOptions(options, address);
-  if (!isLocal(address)) giveUp("read", "write");
+  if (!isLocal(address)) dropPermissions("read", "write");
   const deadline = options.deadline || undefined;
   return await ping({ ...options, deadline, version: config.version, address, dial }, listenToSignals());
 }

@@ -15,7 +15,7 @@ import { Totals } from "../server/totals.ts";
 import type { Service } from "../server/service.ts";
 import { Server } from "../server.ts";
 import { ServerPool } from "../threads/pool.ts";
-import { ADDRESS, DURATION, giveUp, parseOrHelp, SCHEMES, workers } from "./dial_flags.ts";
+import { ADDRESS, dropPermissions, DURATION, parseOrHelp, SCHEMES, workers } from "./dial_flags.ts";
 
 const UDP_SERVER =
   "udp: no answer goes to a port below 1024 or one of our own: two echo services would never end.";
@@ -122,7 +122,7 @@ export async function run(words: string[]): Promise<void> {
   const encrypted = addresses.some(isEncrypted);
   const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa, saveCert }) : undefined;
   const tls = readTls?.();
-  if (!addresses.some(isLocal)) giveUp("write");
+  if (!addresses.some(isLocal)) dropPermissions("write");
   const stderr = new LineWriter(Deno.stderr);
   const level = options.logLevel ?? (options.quiet ? "warn" : "info");
   const log = await openLog(level, options.logFormat, stderr);

@@ -2,7 +2,7 @@
 
 import { isDatagram } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
-import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "../probe/line.ts";
+import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "../probe/line.ts";
 import { openLine, type Route } from "../probe/open_line.ts";
 import { closed, type Pace } from "./pace.ts";
 import type { Plan } from "./plan.ts";
@@ -30,9 +30,9 @@ export interface Run {
   /** Told of `n` messages that are back or lost, those of the warm-up too. */
   settled(n: number, now: number): void;
   /** Told of one fault, however many messages it cost. */
-  error(kind: Kind, text: string, warmup: boolean): void;
+  error(kind: FaultKind, text: string, warmup: boolean): void;
   /** Told of what is no fault of the measurement. */
-  noted(sight: Sight, text: string): void;
+  noted(anomaly: Anomaly, text: string): void;
 }
 
 export class Caller implements Owner {
@@ -119,7 +119,7 @@ export class Caller implements Owner {
     this.pump(now);
   }
 
-  wrong(kind: Kind, text: string, spoilt?: number): void {
+  wrong(kind: FaultKind, text: string, spoilt?: number): void {
     const warmup = spoilt === undefined ? this.#warmingUp : this.#base + spoilt < this.#warmup;
     this.#run.error(kind, text, warmup);
     if (spoilt === undefined) return;
@@ -129,16 +129,16 @@ export class Caller implements Owner {
     else this.#run.lost(1);
   }
 
-  noted(sight: Sight, k: number | undefined, text: string): void {
+  noted(anomaly: Anomaly, k: number | undefined, text: string): void {
     const warmup = k === undefined ? this.#warmingUp : this.#base + k < this.#warmup;
-    if (!warmup) this.#run.noted(sight, text);
+    if (!warmup) this.#run.noted(anomaly, text);
   }
 
   /** Looks for replies that did not come in time. */
   sweep(now: number): void {
     const line = this.#line;
     if (line === undefined || this.#sent === this.#settled) return this.pump(now);
-    const lost = line.giveUp(now - this.#run.plan.timeout);
+    const lost = line.expire(now - this.#run.plan.timeout);
     if (lost === 0) return;
     const why = `no reply within ${this.#run.plan.timeout} ms`;
     if (!this.#datagrams) return this.#broken(line.located(new Fault("timeout", why)));
@@ -148,7 +148,7 @@ export class Caller implements Owner {
   }
 
   /** Counts what did not come back, or is due and could not be sent, when there is no more time for it. */
-  giveUp(now: number): void {
+  abandon(now: number): void {
     const lost = this.#sent - this.#settled;
     const unsent = Math.max(0, Math.min(this.#allowed(now), this.#run.left));
     const why = "no reply when the run was over";

@@ -4,7 +4,7 @@ import { randomBlock } from "../probe/messages.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type Run } from "./caller.ts";
 import { keepTime, type Schedule, Turner } from "./clock.ts";
-import type { Kind, Sight, Sights } from "../probe/line.ts";
+import type { Anomaly, AnomalyCounts, FaultKind } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 import type { RunTotals } from "./totals.ts";
@@ -16,7 +16,7 @@ export interface LoadObserver {
   /** How long after it was due a message of the measurement was turned to. */
   delay(ms: number): void;
   /** One fault, however many messages it cost. */
-  error(kind: Kind, text: string, warmup: boolean): void;
+  error(kind: FaultKind, text: string, warmup: boolean): void;
 }
 
 /** How often replies that do not come are looked for. */
@@ -44,7 +44,7 @@ export class Load implements Run {
   #sent = 0;
   #received = 0;
   #lost = 0;
-  readonly #sights: Sights = { late: 0, reordered: 0, stray: 0 };
+  readonly #anomalies: AnomalyCounts = { late: 0, reordered: 0, stray: 0 };
   #firstStray: string | undefined;
   /** When the last reply of the measurement came, and when the last message was back or given up. */
   #lastBack = 0;
@@ -145,7 +145,7 @@ export class Load implements Run {
       sent: this.#sent,
       received: this.#received,
       lost: this.#lost,
-      sights: this.#sights,
+      anomalies: this.#anomalies,
       firstStray: this.#firstStray,
       unfinished: this.#callers.reduce((sum, caller) => sum + caller.unfinished, 0),
       unsent: over.unsent,
@@ -188,16 +188,16 @@ export class Load implements Run {
     this.#observer.latency(latency);
   }
 
-  noted(sight: Sight, text: string): void {
-    this.#sights[sight]++;
-    if (sight === "stray") this.#firstStray ??= text;
+  noted(anomaly: Anomaly, text: string): void {
+    this.#anomalies[anomaly]++;
+    if (anomaly === "stray") this.#firstStray ??= text;
   }
 
   lost(measured: number): void {
     this.#lost += measured;
   }
 
-  error(kind: Kind, text: string, warmup: boolean): void {
+  error(kind: FaultKind, text: string, warmup: boolean): void {
     if (!this.#stopped.signal.aborted) this.#observer.error(kind, text, warmup);
   }
 
@@ -208,7 +208,7 @@ export class Load implements Run {
     const times = [(this.begin + this.end) / 2, this.end];
     if (now >= times[this.#backlogs.length]!) this.#backlogs.push(this.#backlog(now));
     if (now < this.end + this.plan.timeout) return;
-    for (const caller of this.#callers) caller.giveUp(now);
+    for (const caller of this.#callers) caller.abandon(now);
     this.#over.resolve();
   }
 }

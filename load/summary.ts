@@ -61,7 +61,7 @@ export function summarize(
       seed: plan.seed,
     },
     ...counts,
-    datagrams: isDatagram(address) ? totals.sights : null,
+    datagrams: isDatagram(address) ? totals.anomalies : null,
     messages: all.count,
     bytes: all.count * size,
     messages_per_second: rounded(perSecond),

@@ -1,6 +1,6 @@
 /** What the main thread of a run and its load threads post to each other. */
 
-import type { Kind } from "../probe/line.ts";
+import type { FaultKind } from "../probe/line.ts";
 import type { Plan } from "./plan.ts";
 import type { RunTotals } from "./totals.ts";
 
@@ -31,7 +31,7 @@ export interface Samples {
 
 /** Errors of one kind, with the words of the first. */
 export interface ErrorCount {
-  readonly kind: Kind;
+  readonly kind: FaultKind;
   readonly warmup: boolean;
   readonly n: number;
   readonly text: string;

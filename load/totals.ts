@@ -16,7 +16,7 @@ export interface RunTotals {
   readonly unsent: number;
   /** By how many more messages were due and not back when the time was over than at half time. */
   readonly growth: number;
-  readonly sights: DatagramCounts;
+  readonly anomalies: DatagramCounts;
   /** Where the first datagram from elsewhere came from. */
   readonly firstStray: string | undefined;
 }
@@ -32,10 +32,10 @@ export function addTotals(a: RunTotals, b: RunTotals): RunTotals {
     unfinished: a.unfinished + b.unfinished,
     unsent: a.unsent + b.unsent,
     growth: a.growth + b.growth,
-    sights: {
-      late: a.sights.late + b.sights.late,
-      reordered: a.sights.reordered + b.sights.reordered,
-      stray: a.sights.stray + b.sights.stray,
+    anomalies: {
+      late: a.anomalies.late + b.anomalies.late,
+      reordered: a.anomalies.reordered + b.anomalies.reordered,
+      stray: a.anomalies.stray + b.anomalies.stray,
     },
     firstStray: a.firstStray ?? b.firstStray,
   };

@@ -12,7 +12,7 @@ const REMEMBERED_MS = 1000;
 /** The first size of the ring; it doubles. A power of two. */
 const FIRST_CAPACITY = 64;
 /** How far back one looks for what a changed datagram was. */
-const CANDIDATES = 256;
+const MAX_CANDIDATES = 256;
 /** So many equal bytes at the start and the end make a datagram of another size a changed one of ours. */
 const PROOF = 4;
 /** In how many places two datagrams of one size are compared for their likeness. */
@@ -111,7 +111,7 @@ export class DatagramLedger {
   }
 
   /** Gives up those that were sent before this performance.now(). Returns their numbers. */
-  giveUpBefore(time: number): readonly number[] {
+  expireBefore(time: number): readonly number[] {
     if (this.#settled === this.#sent || this.sentAt(this.#settled) >= time) return NONE;
     const lost: number[] = [];
     while (this.#settled < this.#sent && this.sentAt(this.#settled) < time) {
@@ -180,7 +180,7 @@ export class DatagramLedger {
   #judge(datagram: Uint8Array): Reply {
     let best: number | undefined;
     let most = 0;
-    for (let n = Math.max(this.#oldest, this.#sent - CANDIDATES); n < this.#sent; n++) {
+    for (let n = Math.max(this.#oldest, this.#sent - MAX_CANDIDATES); n < this.#sent; n++) {
       const likeness = alike(this.#content(n), datagram);
       // What is on its way is expected; of two that are equally like it, the older one.
       const weight = likeness === 0 ? 0 : likeness + (this.#stateOf(n) === UNSETTLED ? 0.5 : 0);

@@ -71,8 +71,8 @@ export class DatagramLine implements Line {
     });
   }
 
-  giveUp(time: number): number {
-    const lost = this.#expired + this.#ledger.giveUpBefore(time).length;
+  expire(time: number): number {
+    const lost = this.#expired + this.#ledger.expireBefore(time).length;
     this.#expired = 0;
     this.#addCredit(lost);
     return lost;
@@ -123,7 +123,7 @@ export class DatagramLine implements Line {
 
   #take(datagram: Uint8Array, owner: Owner, now: number): void {
     this.#addCredit(1);
-    this.#expired += this.#ledger.giveUpBefore(now - this.#timeout).length;
+    this.#expired += this.#ledger.expireBefore(now - this.#timeout).length;
     const reply = this.#ledger.take(datagram);
     if (reply.kind === "back") {
       if (reply.reordered) owner.noted("reordered", reply.number, "");

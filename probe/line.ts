@@ -3,7 +3,7 @@
 import { errno, Failure, reason } from "../base/errors.ts";
 
 /** What went wrong with a message or with its connection: the keys of `errors` in the reports. */
-export type Kind =
+export type FaultKind =
   | "timeout"
   | "reset"
   | "refused"
@@ -17,22 +17,22 @@ export type Kind =
  * What is no fault, and yet to be told, of datagrams: a message came back after a later one; it came after it had been
  * given up, and was counted as lost; a datagram came from somewhere else.
  */
-export type Sight = "reordered" | "late" | "stray";
+export type Anomaly = "reordered" | "late" | "stray";
 
 /** How many of each. */
-export type Sights = Record<Sight, number>;
+export type AnomalyCounts = Record<Anomaly, number>;
 
 /** A line that is of no more use. */
 export class Fault extends Error {
-  readonly kind: Kind;
+  readonly kind: FaultKind;
 
-  constructor(kind: Kind, message: string) {
+  constructor(kind: FaultKind, message: string) {
     super(message);
     this.kind = kind;
   }
 }
 
-const KINDS: Readonly<Record<string, Kind>> = {
+const KINDS: Readonly<Record<string, FaultKind>> = {
   ECONNRESET: "reset",
   EPIPE: "closed",
   ENOTCONN: "closed",
@@ -58,9 +58,9 @@ export interface Owner {
    * Something came back that is no message on its way, and the line goes on: datagrams alone. `spoilt` is the
    * message that it was, if that is known, which is then settled.
    */
-  wrong(kind: Kind, text: string, spoilt?: number): void;
+  wrong(kind: FaultKind, text: string, spoilt?: number): void;
   /** Something was seen that is no fault; of message `k`, where it is of one. */
-  noted(sight: Sight, k: number | undefined, text: string): void;
+  noted(anomaly: Anomaly, k: number | undefined, text: string): void;
   /** All that arrived together has been told. The owner may close the line. */
   arrived(now: number): void;
   /** How many messages to send now; the line sends them. */
@@ -84,7 +84,7 @@ export interface Line {
    * Gives up what was sent before `time` and is not back. Returns how many messages: those alone, of datagrams;
    * all that are on their way, of a stream, which is of no more use then.
    */
-  giveUp(time: number): number;
+  expire(time: number): number;
   /** The same fault, with the place in the stream that was reached. */
   located(fault: Fault): Fault;
   /**

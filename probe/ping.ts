@@ -4,7 +4,7 @@ import { type Address, isDatagram, isLocal, showAddress, showPeer } from "../bas
 import { note, print } from "../cli/output.ts";
 import type { Signals } from "../cli/signals.ts";
 import { showDuration } from "../base/units.ts";
-import { Fault, fault, type Kind, type Line, type Owner, type Sight } from "./line.ts";
+import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "./line.ts";
 import { openLine } from "./open_line.ts";
 import { randomBlock } from "./messages.ts";
 import { pause } from "../base/time.ts";
@@ -154,14 +154,14 @@ class Session implements Owner {
     }
   }
 
-  wrong(kind: Kind, text: string, spoilt?: number): void {
+  wrong(kind: FaultKind, text: string, spoilt?: number): void {
     const seq = spoilt === undefined ? undefined : this.#base + spoilt;
     if (seq !== undefined) this.#waiting.delete(seq);
     this.#log.fault(seq === undefined ? undefined : seq + 1, kind, text);
   }
 
-  noted(sight: Sight, k: number | undefined, text: string): void {
-    this.#log.noted(sight, k === undefined ? undefined : this.#base + k + 1, text);
+  noted(anomaly: Anomaly, k: number | undefined, text: string): void {
+    this.#log.noted(anomaly, k === undefined ? undefined : this.#base + k + 1, text);
   }
 
   arrived(): void {
@@ -242,7 +242,7 @@ class Session implements Owner {
   #sweep(): void {
     const { timeout, address } = this.#options;
     const before = performance.now() - timeout;
-    if (this.#waiting.size === 0 || (this.#line?.giveUp(before) ?? 0) === 0) return;
+    if (this.#waiting.size === 0 || (this.#line?.expire(before) ?? 0) === 0) return;
     const fault = new Fault("timeout", `no reply within ${showDuration(timeout)}`);
     if (!isDatagram(address)) return this.#broken(this.#line?.located(fault) ?? fault);
     for (const [seq, sentAt] of this.#waiting) {

@@ -103,7 +103,7 @@ export class StreamLine implements Line {
     if (wanted > 0) this.#sendAside(this.#number(wanted, now), owner);
   }
 
-  giveUp(time: number): number {
+  expire(time: number): number {
     return this.#movedAt < time && !this.#broken ? this.#sent - this.#back : 0;
   }
 

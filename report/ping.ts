@@ -56,7 +56,7 @@ export class PingLog {
   readonly #options: PingLogOptions;
   readonly #print: (text: string) => Promise<void>;
   readonly #latencies = new Latencies();
-  readonly #sights = { late: 0, reordered: 0, stray: 0 };
+  readonly #anomalies = { late: 0, reordered: 0, stray: 0 };
   readonly #errors: Record<string, number> = {};
   readonly #started = new Date();
   readonly #begin = performance.now();
@@ -123,13 +123,13 @@ export class PingLog {
   }
 
   /** Message `seq`, or a datagram that is none, is no fault, and yet to be told. */
-  noted(sight: keyof DatagramCounts, seq: number | undefined, text: string): void {
-    this.#sights[sight]++;
-    if (sight === "reordered") return; // the lines of the replies show it
+  noted(anomaly: keyof DatagramCounts, seq: number | undefined, text: string): void {
+    this.#anomalies[anomaly]++;
+    if (anomaly === "reordered") return; // the lines of the replies show it
     if (this.#options.json) {
-      return this.#object({ ...(seq === undefined ? {} : { seq }), note: sight, reason: text });
+      return this.#object({ ...(seq === undefined ? {} : { seq }), note: anomaly, reason: text });
     }
-    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${sight}: ${text}`);
+    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${anomaly}: ${text}`);
   }
 
   /** The summary, after so many messages, of which so many are still on their way. */
@@ -176,7 +176,7 @@ export class PingLog {
         mdev: n === 0 ? null : rounded(Math.sqrt(Math.max(0, this.#squares / n - mean * mean))),
       },
       errors: this.#errors,
-      datagrams: target.startsWith("udp:") ? this.#sights : null,
+      datagrams: target.startsWith("udp:") ? this.#anomalies : null,
     };
   }
 
