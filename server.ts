@@ -6,7 +6,8 @@ import type { Fields } from "./server/events.ts";
 import type { Log } from "./server/log.ts";
 import { showDuration } from "./base/units.ts";
 import { type DatagramHost, DatagramSocket } from "./server/datagrams.ts";
-import { Connection, echo, type Outcome, type Surroundings } from "./server/echo.ts";
+import { Connection, type Outcome } from "./server/connection.ts";
+import { echo, type Surroundings } from "./server/echo.ts";
 import { concernsOne, isOutOfDescriptors, reason } from "./base/errors.ts";
 import { proxyHeader } from "./net/proxy/protocol.ts";
 import type { Accepted, Listener, Welcome } from "./net/stream.ts";
@@ -14,6 +15,7 @@ import type { ServerTls } from "./net/tls_settings.ts";
 import type { Milestones, ServeOptions, Service } from "./server/service.ts";
 import type { Totals } from "./server/totals.ts";
 import { transport } from "./net/schemes.ts";
+import { Timeouts } from "./server/timeouts.ts";
 import { Turns } from "./net/turns.ts";
 
 /** How often the drain looks who is quiet: twice, as what was sent before it may still be on its way. */
@@ -43,8 +45,7 @@ interface Door {
 export class Server implements Service {
   readonly #options: ServeOptions;
   readonly #log: Log;
-  readonly #clock = { tick: 0 };
-  readonly #tickMs: number;
+  readonly #timeouts: Timeouts;
   readonly #connections = new Set<Connection>();
   /** Those of them that are not let in yet, oldest first. */
   readonly #arriving = new Set<Connection>();
@@ -68,10 +69,7 @@ export class Server implements Service {
     this.#options = options;
     this.#log = log;
     this.#totals = totals;
-    this.#tickMs = Math.min(
-      Math.max(Math.min(options.idleTimeout, options.writeTimeout) / 20, 10),
-      1000,
-    );
+    this.#timeouts = new Timeouts(options);
     this.#refusals = new Throttle((fields) => log.write("refused", fields));
     this.#aborts = new Throttle((fields) => log.write("aborted", fields));
     this.#acceptFailures = new Throttle((fields) => log.write("accept_failed", fields));
@@ -79,7 +77,7 @@ export class Server implements Service {
     this.#proxyWelcome = options.trust === undefined ? undefined : proxyHeader(options.trust);
     this.#surroundings = {
       turns: new Turns(),
-      clock: this.#clock,
+      clock: this.#timeouts.clock,
       onMessage: !log.wants("message")
         ? undefined
         : ({ id, peer }, message) =>
@@ -106,7 +104,7 @@ export class Server implements Service {
   async run(stop: AbortSignal, told: Milestones): Promise<void> {
     const doors = this.#doors = await this.#listen();
     told.listening(doors.map(({ address }) => address));
-    const sweeper = setInterval(() => this.#sweep(), this.#tickMs);
+    this.#timeouts.start(this.#connections, (...cut) => this.#cutOff(...cut));
     const close = () => doors.forEach((door) => door.stop());
     stop.addEventListener("abort", close, { once: true });
     if (stop.aborted) close();
@@ -116,7 +114,7 @@ export class Server implements Service {
       await this.#drain();
     } finally {
       this.#countDatagrams();
-      clearInterval(sweeper);
+      this.#timeouts.stop();
       this.#refusals.end();
       this.#aborts.end();
       this.#acceptFailures.end();
@@ -266,7 +264,7 @@ export class Server implements Service {
 
   /** Hands the connection to a task of its own, which closes it. */
   #start(accepted: Accepted, welcomes: readonly Welcome[]): void {
-    const connection = new Connection(this.#totals.add("accepted", 1), accepted, this.#clock.tick);
+    const connection = new Connection(this.#totals.add("accepted", 1), accepted, this.#timeouts.clock.tick);
     this.#connections.add(connection);
     const task = welcomes.length === 0
       ? this.#attend(connection)
@@ -297,7 +295,7 @@ export class Server implements Service {
         if (connection.cut !== undefined) accepted.stream.close();
         if (connection.cut !== undefined) return connection.cut;
       }
-      connection.tick = this.#clock.tick; // the time of the welcome is not idleness
+      connection.tick = this.#timeouts.clock.tick; // the time of the welcome is not idleness
     } catch (error) {
       if (connection.cut === undefined) connection.stream.close();
       return connection.failed(error);
@@ -365,22 +363,6 @@ export class Server implements Service {
   #cutOff(connection: Connection, reason: string, failed: boolean): void {
     connection.abort(reason, failed);
     this.#ended(connection, { reason, failed });
-  }
-
-  /** One pass over all connections instead of a timer for each, which would cost a fifth of the speed. */
-  #sweep(): void {
-    const tick = ++this.#clock.tick;
-    const { idleTimeout, writeTimeout } = this.#options;
-    const idleTicks = Math.ceil(idleTimeout / this.#tickMs);
-    const writeTicks = Math.ceil(writeTimeout / this.#tickMs);
-    for (const connection of this.#connections) {
-      const still = tick - connection.tick;
-      if (connection.phase === "reading") {
-        if (still > idleTicks) this.#cutOff(connection, `idle for ${showDuration(idleTimeout)}`, false);
-      } else if (connection.phase === "writing" && still > writeTicks) {
-        this.#cutOff(connection, `did not read for ${showDuration(writeTimeout)}`, true);
-      }
-    }
   }
 
   /** Waits for the clients to finish, and cuts off those that have not when the time is over. */
