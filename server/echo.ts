@@ -7,6 +7,11 @@ import { type Connection, type Outcome, STOPPED } from "./connection.ts";
 const SMALLEST_BUFFER = 512;
 const LARGEST_BUFFER = 256 << 10;
 const BUFFER_STEP = 8;
+/**
+ * So many reads in a row must hardly use the buffer before it shrinks. In a fast stream single reads come short: a
+ * new buffer after each was garbage of 20 to 40 MB.
+ */
+const SHORT_READS = 16;
 /** With many connections a turn of the event loop must not take long: 128 reads of 256 KiB are 10 ms and more. */
 const LARGEST_IN_A_CROWD = 32 << 10;
 
@@ -30,18 +35,19 @@ export async function echo(
   { turns, clock, onMessage }: Surroundings,
 ): Promise<Outcome> {
   const { stream } = connection;
-  let buffer = new Uint8Array(SMALLEST_BUFFER);
+  const space = new ReadBuffer();
   turns.join();
   try {
     for (;;) {
       connection.phase = "reading";
-      const n = await stream.read(buffer);
+      const { bytes } = space;
+      const n = await stream.read(bytes);
       if (n === null) break;
       connection.tick = clock.tick;
       connection.owed += n;
       if (connection.stopping) continue;
       connection.phase = "writing";
-      const message = n === buffer.length ? buffer : buffer.subarray(0, n);
+      const message = n === bytes.length ? bytes : bytes.subarray(0, n);
       onMessage?.(connection, message);
       for (let at = 0; at < n;) {
         const written = await stream.write(at === 0 ? message : message.subarray(at));
@@ -54,7 +60,7 @@ export async function echo(
         connection.phase = "waiting";
         await turns.next();
       }
-      buffer = fitting(buffer, n, turns.crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
+      space.fit(n, turns.crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
     }
     return connection.stopping ? STOPPED : LEFT;
   } catch (error) {
@@ -65,10 +71,21 @@ export async function echo(
   }
 }
 
-/** The buffer for the next read, after one that gave `n` bytes: larger if it was filled, smaller if hardly used. */
-function fitting(buffer: Uint8Array<ArrayBuffer>, n: number, largest: number): Uint8Array<ArrayBuffer> {
-  const size = buffer.length;
-  const hardlyUsed = n * BUFFER_STEP < size && size > SMALLEST_BUFFER;
-  if (hardlyUsed || size > largest) return new Uint8Array(size / BUFFER_STEP);
-  return n === size && size < largest ? new Uint8Array(size * BUFFER_STEP) : buffer;
+/** What a connection reads into: larger after a read that filled it, smaller after many that hardly used it. */
+class ReadBuffer {
+  bytes = new Uint8Array(SMALLEST_BUFFER);
+  #shortReads = 0;
+
+  /** Makes it right for the next read, after one that gave `n` bytes. */
+  fit(n: number, largest: number): void {
+    const size = this.bytes.length;
+    this.#shortReads = n * BUFFER_STEP < size && size > SMALLEST_BUFFER ? this.#shortReads + 1 : 0;
+    if (this.#shortReads === SHORT_READS || size > largest) this.#resize(size / BUFFER_STEP);
+    else if (n === size && size < largest) this.#resize(size * BUFFER_STEP);
+  }
+
+  #resize(size: number): void {
+    this.bytes = new Uint8Array(size);
+    this.#shortReads = 0;
+  }
 }

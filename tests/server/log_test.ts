@@ -176,6 +176,7 @@ Deno.test("where it listens is said with -q too, with the port that was found an
   assertMatch(String(secure!["fingerprint"]), /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
   using conn = await server.connect();
   assertEquals(await roundTrip(conn, "hello"), "hello");
+  conn.close(); // else the stop waits for it
   await server.stop();
   assertEquals(server.log.all.length, 2, "and nothing else");
 });
@@ -188,6 +189,7 @@ Deno.test("a client whose handshake fails is not among the served", async () => 
   using garbage = await Deno.connect({ hostname: "127.0.0.1", port: secure });
   await writeAll(garbage, new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
   await server.log.with('"rejected"');
+  conn.close(); // else the stop waits for it
   await server.stop();
   const { accepted, served, rejected } = server.log.events("stopped")[0]!;
   assertEquals([accepted, served, rejected], [2, 1, 1]);
