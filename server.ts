@@ -147,7 +147,7 @@ export class Server implements Service {
 
   /** The one place that knows that datagrams come without a connection. */
   async #open(address: Address): Promise<Door> {
-    if (isDatagram(address)) return this.#openDatagrams(new DatagramSocket(address));
+    if (isDatagram(address)) return this.#openDatagrams(await DatagramSocket.open(address));
     const listener = await transport(address).listen(this.#options.listen);
     const close = () => listener.close();
     return {

@@ -1,6 +1,6 @@
 import { errno, Failure, failure, OutputClosed } from "../base/errors.ts";
 import { Outstanding } from "./outstanding.ts";
-import { pause } from "../base/time.ts";
+import { pause, within } from "../base/time.ts";
 import { LAST_WORD_MS, type Stream } from "../net/stream.ts";
 import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
 import { showDuration } from "../base/units.ts";
@@ -134,11 +134,7 @@ export class Conversation implements Dialogue {
       throw failure("half-close", this.#where, error);
     }
     while (this.#outstanding.length > 0) await this.#progress();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), LINGER_MS));
-    const closed = await Promise.race([this.#ended.promise.then(() => true), late]);
-    clearTimeout(timer);
-    return closed;
+    return await within(LINGER_MS, this.#ended.promise.then(() => true), () => false);
   }
 
   interrupt(name: string): void {

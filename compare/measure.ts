@@ -1,5 +1,6 @@
 /** Measures a cell: in each round every contender once, so that the machine's drift falls on all alike. */
 
+import { within } from "../base/time.ts";
 import { type Address, isDatagram, isLocal } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import type { Cell, Contender } from "./cells.ts";
@@ -135,13 +136,10 @@ async function answers(address: Address): Promise<boolean> {
 
 async function echoesDatagram(port: number): Promise<boolean> {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), PROBE_MS));
   try {
     await socket.send(new Uint8Array(1), { transport: "udp", hostname: "127.0.0.1", port });
-    return await Promise.race([socket.receive().then(() => true, () => false), late]);
+    return await within(PROBE_MS, socket.receive().then(() => true, () => false), () => false);
   } finally {
-    clearTimeout(timer);
     socket.close(); // which ends a receive that is still waiting
   }
 }

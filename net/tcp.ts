@@ -10,14 +10,14 @@ export const BACKLOG = 4096;
 
 export function tcp(address: NetAddress): Transport {
   return {
-    listen: (options) => Promise.resolve(listen(address, options)),
+    listen: (options) => listen(address, options),
     dial: async ({ preamble }, signal) => ({ stream: await dial(address, preamble, signal), details: [] }),
   };
 }
 
-function listen(address: NetAddress, { shared }: ListenOptions): Listener {
+async function listen(address: NetAddress, { shared }: ListenOptions): Promise<Listener> {
   const { port } = address;
-  const listener = bind(
+  const listener = await bind(
     address,
     (hostname) => Deno.listen({ hostname, port, tcpBacklog: BACKLOG, reusePort: shared }),
   );
@@ -148,14 +148,17 @@ function isIp(host: string): boolean {
 }
 
 /** Listens on the host of the address, or else on every interface. Throws Failure. */
-export function bind<L>(address: NetAddress, listen: (hostname: string) => L): L {
+export async function bind<L>(
+  address: NetAddress,
+  listen: (hostname: string) => L | Promise<L>,
+): Promise<L> {
   try {
-    if (address.host !== undefined) return listen(address.host);
+    if (address.host !== undefined) return await listen(address.host);
     try {
-      return listen("::"); // both families: IPv4 clients show as ::ffff:a.b.c.d
+      return await listen("::"); // both families: IPv4 clients show as ::ffff:a.b.c.d
     } catch (error) {
       if (["EADDRINUSE", "EACCES"].includes(errno(error))) throw error;
-      return listen("0.0.0.0"); // a machine without IPv6
+      return await listen("0.0.0.0"); // a machine without IPv6
     }
   } catch (error) {
     throw failure("listen on", showAddress({ ...address, host: address.host ?? "::" }), error);

@@ -1,5 +1,6 @@
 /** What is wrong with what came back, in the same words for connect, ping and bench. */
 
+import { within } from "../base/time.ts";
 import { Buffer } from "node:buffer";
 import { preview } from "../base/escape.ts";
 import type { Stream } from "./stream.ts";
@@ -58,19 +59,21 @@ const latin1 = new TextDecoder("latin1");
 export async function gather(stream: Stream, first: Uint8Array): Promise<Uint8Array> {
   stream.closeWrite().catch(() => {}); // it may be gone
   const pieces = [first];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), GATHER_MS));
+  await within(GATHER_MS, collect(stream, pieces), () => {});
+  return concat(...pieces);
+}
+
+/** Reads until there is enough, or no more. */
+async function collect(stream: Stream, pieces: Uint8Array[]): Promise<void> {
   try {
-    for (let length = first.length; length < ENOUGH;) {
+    for (let length = concat(...pieces).length; length < ENOUGH;) {
       const buffer = new Uint8Array(ENOUGH);
-      const n = await Promise.race([stream.read(buffer), late]);
+      const n = await stream.read(buffer);
       if (n === null) break;
       pieces.push(buffer.subarray(0, n));
       length += n;
     }
   } catch { /* it broke: there is no more */ }
-  clearTimeout(timer);
-  return concat(...pieces);
 }
 
 /** Names the fault; says less where several would look the same. */

@@ -43,12 +43,15 @@ export class DatagramSocket {
   #closed = false;
 
   /** Binds. Throws Failure. */
-  constructor(address: DatagramAddress) {
-    this.#socket = bind(
-      address,
-      (hostname) => Deno.listenDatagram({ transport: "udp", hostname, port: address.port }),
-    );
-    const { hostname, port } = this.#socket.addr as Deno.NetAddr;
+  static async open(address: DatagramAddress): Promise<DatagramSocket> {
+    const { port } = address;
+    const listen = (hostname: string) => Deno.listenDatagram({ transport: "udp", hostname, port });
+    return new DatagramSocket(address, await bind(address, listen));
+  }
+
+  private constructor(address: DatagramAddress, socket: Deno.DatagramConn) {
+    this.#socket = socket;
+    const { hostname, port } = socket.addr as Deno.NetAddr;
     // Deno does not tell the zone of an address that it bound.
     const host = address.host?.includes("%") ? address.host : hostname;
     this.address = showAddress({ ...address, host, port });

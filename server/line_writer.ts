@@ -1,5 +1,7 @@
 /** Lines for a stream that may be slow, stuck or closed: bounded, and never waiting. */
 
+import { within } from "../base/time.ts";
+
 const NEWLINE = 10;
 
 /** How many characters of log may wait; what comes on top of them is dropped and counted. */
@@ -38,9 +40,7 @@ export class LineWriter {
 
   /** Resolves when everything is written, or after `ms`. */
   async flush(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([this.#idle, new Promise((resolve) => timer = setTimeout(resolve, ms))]);
-    clearTimeout(timer);
+    await within(ms, this.#idle, () => {});
   }
 
   async #pump(): Promise<void> {

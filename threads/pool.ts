@@ -70,7 +70,7 @@ export class ServerPool implements Service {
   async run(stop: AbortSignal, told: Milestones): Promise<void> {
     this.#onAllClosed = () => told.stopping();
     stop.addEventListener("abort", () => this.#stopAll(), { once: true });
-    checkVacant(this.#options.addresses);
+    await checkVacant(this.#options.addresses);
     if (stop.aborted) return;
     // The first worker finds out the ports where 0 was asked for, and whether all can be listened on at all.
     const addresses = await this.#start(0, this.#options.addresses);
@@ -193,13 +193,13 @@ function longer(ms: number): number {
 }
 
 /** Throws Failure where another server listens: with SO_REUSEPORT the two would share the clients without a word. */
-function checkVacant(addresses: ServeOptions["addresses"]): void {
+async function checkVacant(addresses: ServeOptions["addresses"]): Promise<void> {
   const probes: Deno.Listener[] = [];
   try {
     for (const address of addresses) {
       if (!isShareable(address)) continue;
       const { port } = address;
-      if (port !== 0) probes.push(bind(address, (hostname) => Deno.listen({ hostname, port })));
+      if (port !== 0) probes.push(await bind(address, (hostname) => Deno.listen({ hostname, port })));
     }
   } finally {
     for (const probe of probes) probe.close();

@@ -3,6 +3,7 @@
  * header at the very beginning of a connection tells from where the client of a proxy really comes.
  */
 
+import { within } from "../../base/time.ts";
 import { hostOf, showPeer } from "../../base/address.ts";
 import { ipBytes, matcher, type Network, showIp } from "../../base/ip.ts";
 import { showDuration } from "../../base/units.ts";
@@ -79,17 +80,10 @@ export function proxyHeader(trust: readonly Network[], timeoutMs = 3000): Welcom
   const trusted = matcher(trust);
   return async ({ stream, peer }) => {
     if (!trusted(hostOf(peer))) throw new Failure("not trusted to send a PROXY header (see --trust)");
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const failure = new Failure(`no PROXY header within ${showDuration(timeoutMs)}`);
-      timer = setTimeout(() => reject(failure), timeoutMs);
+    const source = await within(timeoutMs, readHeader(stream), () => {
+      throw new Failure(`no PROXY header within ${showDuration(timeoutMs)}`);
     });
-    try {
-      const source = await Promise.race([readHeader(stream), late]);
-      return { stream, peer: source === undefined ? peer : showPeer(source.hostname, source.port) };
-    } finally {
-      clearTimeout(timer);
-    }
+    return { stream, peer: source === undefined ? peer : showPeer(source.hostname, source.port) };
   };
 }
 

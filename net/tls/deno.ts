@@ -7,18 +7,19 @@ import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../../base
 import { failure } from "../../base/errors.ts";
 import type { Dialled, DialOptions, Listener, ListenOptions } from "../stream.ts";
 import { BACKLOG, bind, dial as dialTcp } from "../tcp.ts";
-import { HANDSHAKE_MS, handshakeFailure } from "./handshake.ts";
+import { within } from "../../base/time.ts";
+import { HANDSHAKE_MS, handshakeFailure, lateHandshake } from "./handshake.ts";
 
 /** Throws Failure. */
-export function listen(address: NetAddress, { shared, tls }: ListenOptions): Promise<Listener> {
+export async function listen(address: NetAddress, { shared, tls }: ListenOptions): Promise<Listener> {
   if (tls === undefined) throw new Error("a tls address without a certificate");
   const { cert, key } = tls;
   const { port } = address;
-  const listener = bind(
+  const listener = await bind(
     address,
     (hostname) => Deno.listenTls({ hostname, port, cert, key, tcpBacklog: BACKLOG, reusePort: shared }),
   );
-  return Promise.resolve({
+  return {
     address: showAddress({ ...address, host: listener.addr.hostname, port: listener.addr.port }),
     async accept() {
       const conn = await listener.accept();
@@ -26,21 +27,14 @@ export function listen(address: NetAddress, { shared, tls }: ListenOptions): Pro
       return { stream: conn, peer: showPeer(hostname, port) };
     },
     async welcome(accepted) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error("handshake timeout")), HANDSHAKE_MS);
-      });
-      try {
-        await Promise.race([(accepted.stream as Deno.TlsConn).handshake(), late]);
-        return accepted;
-      } catch (error) {
+      const shaken = (accepted.stream as Deno.TlsConn).handshake().catch((error) => {
         throw handshakeFailure(error);
-      } finally {
-        clearTimeout(timer);
-      }
+      });
+      await within(HANDSHAKE_MS, shaken, lateHandshake);
+      return accepted;
     },
     close: () => listener.close(),
-  });
+  };
 }
 
 /** Throws Failure. */

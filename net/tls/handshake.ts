@@ -5,6 +5,11 @@ import { errno, Failure, reason } from "../../base/errors.ts";
 /** How long a handshake may take. */
 export const HANDSHAKE_MS = 10_000;
 
+/** Throws what a handshake that takes longer has come to; in the words of handshakeFailure. */
+export function lateHandshake(): never {
+  throw handshakeFailure(new Error("handshake timeout"));
+}
+
 /** What rustls, which does the work under both modules, says in its errors; a code of node:tls goes before it. */
 const MEANINGS: readonly (readonly [said: RegExp, meaning: string])[] = [
   [/got ClientHello when expecting ServerHello/, "the other end is an echo server without TLS: try tcp://"],

@@ -1,5 +1,6 @@
 /** TLS by node:tls, for Deno 2.9 and later: TCP_NODELAY, client certificates, fingerprints, new files while running. */
 
+import { within } from "../../base/time.ts";
 import { X509Certificate } from "node:crypto";
 import { connect as connectTcp, createServer, isIP, type Server, type Socket } from "node:net";
 import {
@@ -18,14 +19,15 @@ import type {
   Accepted,
   Dialled,
   DialOptions,
+  Endpoint,
   Identity,
   Listener,
   ListenOptions,
   Preamble,
 } from "../stream.ts";
-import { BACKLOG } from "../tcp.ts";
+import { BACKLOG, bind } from "../tcp.ts";
 import type { ClientTls, ServerTls } from "../tls_settings.ts";
-import { HANDSHAKE_MS, handshakeFailure } from "./handshake.ts";
+import { HANDSHAKE_MS, handshakeFailure, lateHandshake } from "./handshake.ts";
 
 /** How often a listener is woken that may have run out of descriptors, one that has, and one that has just accepted. */
 const WAKE_MS = 1000;
@@ -47,7 +49,7 @@ export async function listen(address: NetAddress, { shared, tls }: ListenOptions
     arrivals.add(socket);
     waker.accepted();
   });
-  await bind(server, address, shared);
+  await bind(address, (hostname) => listenAt(server, { hostname, port: address.port }, shared));
   const { address: host, port } = server.address() as { address: string; port: number };
   const waker = new Waker(server, arrivals);
   return {
@@ -130,10 +132,9 @@ class Handshakes {
     const flow = flowOf(socket);
     this.#open.set(socket, { resolve, reject });
     const authorities = this.#authorities;
-    const late = setTimeout(() => reject(handshakeFailure(new Error("handshake timeout"))), HANDSHAKE_MS);
     try {
       this.#server.emit("connection", socket);
-      const secure = await promise;
+      const secure = await within(HANDSHAKE_MS, promise, lateHandshake);
       secure.allowHalfOpen = true;
       const inside = { stream: new SocketStream(secure, flow), peer };
       if (!this.#asks) return inside;
@@ -145,7 +146,6 @@ class Handshakes {
       inside.stream.close();
       throw new Failure(`TLS: ${reason}`);
     } finally {
-      clearTimeout(late);
       this.#open.delete(socket);
     }
   }
@@ -302,27 +302,18 @@ function contextOf({ cert, key, clientCa }: ServerTls): { cert: string; key: str
   return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
 }
 
-async function bind(server: Server, address: NetAddress, shared: boolean): Promise<void> {
-  const listen = (host: string) =>
-    new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ host, port: address.port, backlog: BACKLOG, reusePort: shared }, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
+/** Rejects with an error that carries its errno. */
+async function listenAt(server: Server, { hostname, port }: Endpoint, shared: boolean): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ host: hostname, port, backlog: BACKLOG, reusePort: shared }, resolve);
   try {
-    if (address.host !== undefined) return await listen(address.host);
-    try {
-      await listen("::"); // both families: IPv4 clients show as ::ffff:a.b.c.d
-    } catch (error) {
-      if (["EADDRINUSE", "EACCES"].includes(errno(error))) throw error;
-      await listen("0.0.0.0"); // a machine without IPv6
-    }
+    await promise;
   } catch (error) {
     // Deno takes every failure to bind that it does not know for EINVAL.
-    const cause = errno(error) === "EINVAL" ? Object.assign(new Error(), { code: "EADDRNOTAVAIL" }) : error;
-    throw failure("listen on", showAddress({ ...address, host: address.host ?? "::" }), cause);
+    throw errno(error) === "EINVAL" ? Object.assign(new Error(), { code: "EADDRNOTAVAIL" }) : error;
+  } finally {
+    server.off("error", reject);
   }
 }
 
