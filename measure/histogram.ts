@@ -10,29 +10,30 @@ import { rounded } from "../base/units.ts";
 import type { Latency } from "./result.ts";
 
 /** The histogram counts nanoseconds, as the tools that read .hlog files expect. */
-export const NS_PER_MS = 1_000_000;
-/** What takes longer counts as so long. */
+const NS_PER_MS = 1_000_000;
+/** An hour. A longer latency counts as an hour in the percentiles. */
 const LONGEST_NS = 3600 * 1000 * NS_PER_MS;
-/** Points of the distribution for each halving of the share that is still missing. */
-const TICKS = 20;
+/** How many points the distribution has from 0 to 50 %, from there to 75 %, from there to 87.5 %, and so on. */
+const POINTS_PER_HALVING = 20;
 
-/** 10 * (1 - 0.9) is a little less than 1. */
+/** Tolerance of a comparison: 10 * (1 - 0.9) is a little less than 1. */
 const ROUNDING = 1e-6;
-/** Of shares: a thousand million messages are told apart. */
+/** Digits of a share after the point: enough to tell a thousand million messages apart. */
 const SHARE_DIGITS = 9;
 
+/** Latencies in milliseconds, and what is known of them all together. */
 export class Latencies {
   readonly #histogram = build({
     bitBucketSize: 64,
     autoResize: false,
     highestTrackableValue: LONGEST_NS,
   }) as JsHistogram;
-  // The histogram keeps three digits; these keep all.
+  // Exact, where the histogram keeps three digits.
   #sum = 0;
   #min = Infinity;
   #max = 0;
 
-  /** Adds those that `encoded` made a text of. Of these the least, the mean and the greatest have three digits too. */
+  /** Adds those of a text that `encoded` returned; their minimum, mean and maximum have three digits only. */
   addEncoded(text: string): void {
     // The library's types are narrower than what it takes.
     const other = decodeFromCompressedBase64(text, 32, false) as JsHistogram;
@@ -43,11 +44,12 @@ export class Latencies {
     this.#max = Math.max(this.#max, other.maxValue / NS_PER_MS);
   }
 
-  /** Base64 of the compressed V2 encoding, that of .hlog files. */
+  /** All latencies as base64 of HdrHistogram's compressed encoding V2, the one of .hlog files. */
   encoded(): string {
     return encodeIntoCompressedBase64(this.#histogram);
   }
 
+  /** Adds one latency. */
   record(ms: number): void {
     this.#histogram.recordValue(Math.min(Math.max(1, Math.round(ms * NS_PER_MS)), LONGEST_NS));
     this.#sum += ms;
@@ -55,6 +57,7 @@ export class Latencies {
     this.#max = Math.max(this.#max, ms);
   }
 
+  /** Adds all latencies of `other`. */
   add(other: Latencies): void {
     this.#histogram.add(other.#histogram);
     this.#sum += other.#sum;
@@ -62,23 +65,27 @@ export class Latencies {
     this.#max = Math.max(this.#max, other.#max);
   }
 
+  /** Forgets all. */
   reset(): void {
     this.#histogram.reset();
     [this.#sum, this.#min, this.#max] = [0, Infinity, 0];
   }
 
+  /** How many there are. */
   get count(): number {
     return this.#histogram.totalCount;
   }
 
+  /** The greatest, in milliseconds; null where there is none. */
   get maxMs(): number | null {
     return this.count === 0 ? null : rounded(this.#max);
   }
 
   /**
-   * Within how many milliseconds this share of the messages, 0 to 1, came back, where `missing` more were sent and
-   * did not: they count as slower than all others. Null where so many are missing that nobody knows; and where so
-   * few are beyond it that it would say no more than the greatest: p99 needs 100 messages, p99.9 needs 1000.
+   * The percentile: within how many milliseconds this share of the messages, 0 to 1, came back. `missing` more
+   * messages were sent and did not come back; they count as slower than all others. Null if the percentile is one of
+   * those. Null too if fewer than one message is slower, as it would then be the maximum: p99 needs 100 messages,
+   * p99.9 needs 1000.
    */
   at(share: number, missing = 0): number | null {
     const all = this.count + missing;
@@ -86,7 +93,7 @@ export class Latencies {
     return this.#value(all * share / this.count);
   }
 
-  /** The least and the mean are those of the messages that came back; the greatest is not known where some are missing. */
+  /** The usual percentiles. Minimum and mean are of the messages that came back; the maximum is null if any are missing. */
   summary(missing = 0): Latency {
     const empty = this.count === 0;
     return {
@@ -100,14 +107,14 @@ export class Latencies {
     };
   }
 
-  /** Points for a curve over the share, ever closer towards 1 as far as there are latencies to tell. See `at`. */
+  /** The percentiles as a curve. The points lie closer together towards 1. `missing` is as in `at`. */
   distribution(missing = 0): [share: number, ms: number][] {
     const points: [number, number][] = [];
     const all = this.count + missing;
     const back = this.count / all;
     if (this.count === 0) return points;
-    for (let i = 0; 0.5 ** (i / TICKS) * all >= 1; i++) {
-      const share = 1 - 0.5 ** (i / TICKS);
+    for (let i = 0; 0.5 ** (i / POINTS_PER_HALVING) * all >= 1; i++) {
+      const share = 1 - 0.5 ** (i / POINTS_PER_HALVING);
       if (share >= back) break;
       points.push([rounded(share, SHARE_DIGITS), this.#value(share / back)]);
     }
@@ -115,7 +122,7 @@ export class Latencies {
     return points;
   }
 
-  /** The upper end of the histogram's step, which for the greatest would be more than there was. `share` is of those that are back. */
+  /** `share` of those that came back. The histogram returns the upper end of a step, which may exceed the maximum. */
   #value(share: number): number {
     return rounded(Math.min(this.#histogram.getValueAtPercentile(share * 100) / NS_PER_MS, this.#max));
   }

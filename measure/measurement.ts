@@ -3,6 +3,7 @@
 import type { Result } from "./result.ts";
 import type { Interval } from "./timeline.ts";
 
+/** What a run returns. */
 export interface Measurement {
   /** All that `--json` prints. */
   readonly result: Result;

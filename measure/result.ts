@@ -19,7 +19,7 @@ export function latencyName(key: string): string {
   return key.replace("_", ".");
 }
 
-/** How long after it was due each message was sent, as far as the client itself held it up. */
+/** How much later than it was due each message was sent, because the client itself was late. Milliseconds. */
 export interface SendDelay {
   readonly p50: number | null;
   readonly p99: number | null;
@@ -38,16 +38,17 @@ export interface Second {
   readonly errors: number;
 }
 
-/** What else became of datagrams; none of it is an error. */
+/** What is worth telling of datagrams and is no error. */
 export interface DatagramCounts {
-  /** Of those that are lost: came back after all, after the timeout. */
+  /** Of the lost ones: how many came back after all, when their timeout was over. */
   readonly late: number;
-  /** Of those that are received: came back after one that was sent later (RFC 4737). */
+  /** Of the received ones: how many came back after one that was sent later (RFC 4737). */
   readonly reordered: number;
-  /** Came from another address than the target's. */
+  /** How many came from an address that is not the target's. */
   readonly stray: number;
 }
 
+/** One run of `echo bench`. Times of day are ISO 8601 in UTC; a number that is not known is null. */
 export interface Result {
   /** The version of echo that measured. */
   readonly version: string;
@@ -60,13 +61,13 @@ export interface Result {
   readonly due: number | null;
   /** Messages of the measurement that were sent: sent = received + lost + unfinished. */
   readonly sent: number;
-  /** Those of them that came back right: the same as `messages`. */
+  /** How many of them came back right: the same as `messages`. */
   readonly received: number;
-  /** Those that will not come back: given up after the timeout, or gone down with their connection. */
+  /** How many will not come back: their timeout is over, or their connection broke. */
   readonly lost: number;
-  /** Those that were on their way when the run was stopped. */
+  /** How many were on their way when the run was stopped. */
   readonly unfinished: number;
-  /** Null where messages are no datagrams. */
+  /** Null where messages are not datagrams. */
   readonly datagrams: DatagramCounts | null;
   readonly messages: number;
   readonly bytes: number;
@@ -77,11 +78,11 @@ export interface Result {
   /** Processor time of the client in the measurement, all of its threads together; 100 is one core. */
   readonly client_cpu_percent: number;
   readonly latency_ms: Latency;
-  /** The distribution: what share of the messages (0 to 1) came back within how many milliseconds, ascending. */
+  /** The percentiles as a curve, ascending: this share of the messages (0 to 1) came back within so many milliseconds. */
   readonly latency_distribution: readonly (readonly [share: number, ms: number])[];
   readonly timeline: readonly Second[];
   /**
-   * How many faults of each kind: `timeout`, `reset`, `refused`, `closed`, `corrupted`, `surplus`, `duplicate`,
+   * How many errors of each kind: `timeout`, `reset`, `refused`, `closed`, `corrupted`, `surplus`, `duplicate`,
    * `other`; those of the warm-up too, which the timeline does not show.
    */
   readonly errors: Readonly<Record<string, number>>;
@@ -105,7 +106,7 @@ export function readResult(path: string): Result {
   throw new UsageError(`${JSON.stringify(path)} is not what echo bench --json writes`);
 }
 
-/** Whether all is there that a comparison reads. */
+/** Whether all is there that the reports read, as what they read it as. A file may have been edited. */
 function isResult(found: unknown): found is Result {
   if (typeof found !== "object" || found === null) return false;
   const result = found as Partial<Record<keyof Result, unknown>>;

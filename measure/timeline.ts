@@ -1,11 +1,14 @@
-/** What happened when: a run of any length in the memory of some hundred intervals. */
+/** Latencies over time: a run of any length takes the memory of some hundred intervals. */
 
 import { rounded } from "../base/units.ts";
 import { Latencies } from "./histogram.ts";
 import type { Second } from "./result.ts";
 
-/** There are never more intervals: two of the oldest become one for each new one. It takes some 2 MB, and a plot no more. */
-const MOST = 120;
+/**
+ * At most so many intervals are kept: from then on the two oldest become one whenever a new one is added. That takes
+ * some 2 MB, and a plot has no room for more points.
+ */
+const MAX_INTERVALS = 120;
 
 /** One interval that is over. Times are seconds since the start of the measurement. */
 export interface Interval {
@@ -20,34 +23,39 @@ export interface Interval {
   readonly max: number | null;
 }
 
+/** Times are seconds since the start of the measurement. */
 export class Timeline {
   readonly #intervals: Interval[] = [];
+  /** How long a new interval lasts: 1, then 2, 4, 8. */
   #seconds = 1;
+  /** When the current interval began. */
   #from = 0;
   #errors = 0;
   readonly #current = new Latencies();
   readonly #all = new Latencies();
   readonly #both = new Latencies();
 
-  /** All latencies so far, but for those of the interval that is not over. */
+  /** The latencies of all intervals that are over. */
   get all(): Latencies {
     return this.#all;
   }
 
+  /** Adds a latency to the current interval. */
   record(ms: number): void {
     this.#current.record(ms);
   }
 
+  /** Adds `n` errors to the current interval. */
   error(n: number): void {
     this.#errors += n;
   }
 
-  /** What is recorded from now on was measured `now` seconds after the start: closes the intervals before it. */
+  /** Closes the intervals that are over at `now`; what is recorded next was measured then. */
   advance(now: number): void {
     while (now >= this.#from + this.#seconds) this.#close(this.#from + this.#seconds);
   }
 
-  /** Closes the last interval. It lasts from half to one and a half of the others; a shorter rest joins the one before. */
+  /** Closes the last interval. It lasts between half and one and a half as long as the others: a shorter rest joins the one before. */
   finish(now: number): void {
     while (now >= this.#from + 1.5 * this.#seconds) this.#close(this.#from + this.#seconds);
     const last = this.#intervals.at(-1);
@@ -57,12 +65,12 @@ export class Timeline {
     this.#intervals.splice(-1, 1, this.#joined(last, rest));
   }
 
-  /** All that are closed. */
+  /** The intervals that are over, in their order. */
   get intervals(): readonly Interval[] {
     return this.#intervals;
   }
 
-  /** The same, as the reports want them; `size` is the bytes of a message. */
+  /** The same, as the result has them; `size` is the bytes of a message. */
   seconds(size: number): Second[] {
     return this.#intervals.map(({ from, to, messages, errors, p50, p99, max }) => ({
       at_seconds: rounded(to, 6),
@@ -76,8 +84,8 @@ export class Timeline {
   }
 
   #close(to: number): void {
-    // Before the new one is there, which may be short because it is the last.
-    if (this.#intervals.length >= MOST - 1) this.#mergeTwo();
+    // Merged before the new one is added: that may be the last one, and short for that reason.
+    if (this.#intervals.length >= MAX_INTERVALS - 1) this.#mergeTwo();
     this.#intervals.push(interval(this.#from, to, this.#errors, this.#current));
     this.#all.add(this.#current);
     this.#from = to;
@@ -85,7 +93,7 @@ export class Timeline {
     this.#current.reset();
   }
 
-  /** The oldest two that are shorter than what an interval now lasts; all at once would take much more memory. */
+  /** Merges the oldest two that are shorter than a new one. Merging all at once would take much more memory. */
   #mergeTwo(): void {
     let i = this.#intervals.findIndex(({ from, to }) => to - from < this.#seconds);
     if (i < 0) {
@@ -102,7 +110,7 @@ export class Timeline {
     both.addEncoded(a.encoded);
     both.addEncoded(b.encoded);
     const joined = interval(a.from, b.to, a.errors + b.errors, both);
-    // The encoding keeps three digits of it; the intervals keep all.
+    // The maximum that the encoding has is rounded to three digits; the intervals have it exactly.
     return joined.max === null ? joined : { ...joined, max: Math.max(a.max ?? 0, b.max ?? 0) };
   }
 }

@@ -1,37 +1,39 @@
-/** When a figure is not to be trusted, and what to do about it. */
+/** Which figures of a run are not to be trusted, why, and what to do about it. */
 
 import { rounded, showMilliseconds, showNumber } from "../base/units.ts";
 import { type Latency, latencyName, type Second } from "./result.ts";
 
-/** From this share of its threads' time on, the client was full. The rest is what the threads wait for each other. */
+/** A client that was busy for this share of its threads' time was the bottleneck: threads wait for each other for the rest. */
 const BUSY = 0.95;
-/** A shorter run says nothing of the processor: compiling the program takes as much. */
+/** In a shorter run, most processor time goes into compiling the program. */
 const SHORTEST_SECONDS = 1;
-/** A message that was sent later than this after it was due was held up by the client itself. */
+/** A message that was sent more than this after it was due counts as late. */
 export const LATE_MS = 1;
-/** What share of the messages by the clock may have been sent late. */
+/** With --rate, this share of the messages may be late. */
 const LATE = 0.01;
-/** What share of the messages due may be unsent in the end, and what share more on their way than at half time. */
+/** Of the messages due, this share may be unsent at the end; and by this share more may be on their way than at half time. */
 const UNSENT = 0.01;
 const GROWTH = 0.005;
-/** By so many they may differ by chance. */
+/** By so many messages the two may differ by chance. */
 const CHANCE = 16;
 /**
- * A connection that this side closes keeps its port for a minute (TIME_WAIT). Linux has 28,232 for one address, and
- * looks for long when half of them are taken: after 16,000 connections 5,000/s fell to 1,000/s.
+ * A connection that this side closes keeps its port for a minute (TIME_WAIT, tcp(7)). Linux has 28,232 ports for one
+ * address, and takes long to find a free one when half of them are taken: 5,000 connections/s fell to 1,000/s after
+ * 16,000 connections.
  */
 const PORTS = 28_232;
 const TIME_WAIT_SECONDS = 60;
-/** A closed loop hides a stall that takes a greater share of the run: 1 % of all moments would be in users' p99. */
+/** Users would see a stall that takes this share of the run in their p99. The p99 of a closed loop does not show it. */
 const STALL = 0.01;
-/** A busy machine alone makes shorter ones. */
+/** A shorter stall may come from a busy machine. */
 const STALL_MS = 50;
-/** Intervals of a calm run differ from their median by less than this factor: in 22 runs on a quiet machine at most 1.8. */
+/** Intervals of an even run differ from their median by less than this factor: in 22 runs on a quiet machine by 1.8 at most. */
 const UNEVEN = 3;
-/** So many intervals have a median, and so many messages in each make a rate. */
-const INTERVALS = 4;
-const MESSAGES = 20;
+/** With fewer intervals, or fewer messages in each, nothing can be said of how even a run was. */
+const MIN_INTERVALS = 4;
+const MIN_MESSAGES = 20;
 
+/** What is known of a run. */
 export interface Circumstances {
   readonly latency: Latency;
   readonly timeline: readonly Second[];
@@ -48,12 +50,13 @@ export interface Circumstances {
   readonly connectRate: boolean;
   readonly unsent: number;
   readonly growth: number;
-  /** What share of the time of its threads the client was busy. */
+  /** The share of its threads' time, 0 to 1, in which the client was busy. */
   readonly busy: number;
-  /** What share of the messages was sent more than a millisecond late, of those by the clock. */
+  /** The share of the messages, 0 to 1, that were sent more than LATE_MS after they were due. */
   readonly late: number;
 }
 
+/** A sentence for each reason to distrust the figures. */
 export function warnings(circumstances: Circumstances): string[] {
   const { latency, seconds, rate, due, received, unsent, growth, busy, late } = circumstances;
   const found: string[] = [];
@@ -99,7 +102,7 @@ export function warnings(circumstances: Circumstances): string[] {
         : "no message of the measurement came back",
     );
   }
-  found.push(...unknown(circumstances));
+  found.push(...unknownPercentiles(circumstances));
   const { p99, max } = latency;
   const stall = Math.max(STALL * 1000 * seconds, STALL_MS);
   if (rate === null && p99 !== null && max !== null && max > 2 * p99 && max > stall) {
@@ -113,8 +116,8 @@ export function warnings(circumstances: Circumstances): string[] {
   return found;
 }
 
-/** Why a percentile is not known. */
-function unknown({ latency, sent, received, lost, unfinished }: Circumstances): string[] {
+/** Why percentiles are not known. */
+function unknownPercentiles({ latency, sent, received, lost, unfinished }: Circumstances): string[] {
   if (received === 0) return [];
   const keys = (["p50", "p90", "p99", "p99_9", "max"] as const).filter((key) => latency[key] === null);
   const few = keys.filter((key) => key !== "max" && sent * (1 - SHARES[key]) < 1 - 1e-6);
@@ -139,15 +142,15 @@ function unknown({ latency, sent, received, lost, unfinished }: Circumstances): 
 
 const SHARES = { p50: 0.5, p90: 0.9, p99: 0.99, p99_9: 0.999, max: 1 } as const;
 
-/** The worst interval, where one differs much from the others: the figures of the whole run then mix two things. */
+/** Names the worst interval if it differs much from the others: the figures of the whole run then mix two things. */
 function uneven({ timeline, rate }: Circumstances): string | undefined {
-  if (timeline.length < INTERVALS) return undefined;
+  if (timeline.length < MIN_INTERVALS) return undefined;
   const rates = timeline.map(({ messages_per_second }) => messages_per_second);
   const medians = timeline.map(({ p50_ms }) => p50_ms);
   const usual = median(rates);
   const least = Math.min(...rates);
   const until = (i: number) => `in the interval that ends at ${rounded(timeline[i]!.at_seconds, 1)} s`;
-  if (rate === null && usual >= MESSAGES && least * UNEVEN < usual) {
+  if (rate === null && usual >= MIN_MESSAGES && least * UNEVEN < usual) {
     return `the run was uneven: ${until(rates.indexOf(least))} ${
       showNumber(Math.round(least))
     } messages/s came back, ` +
@@ -156,7 +159,7 @@ function uneven({ timeline, rate }: Circumstances): string | undefined {
   const known = medians.filter((ms) => ms !== null);
   const calm = median(known);
   const most = Math.max(...known);
-  if (known.length >= INTERVALS && most > UNEVEN * calm) {
+  if (known.length >= MIN_INTERVALS && most > UNEVEN * calm) {
     return `the run was uneven: ${until(medians.indexOf(most))} p50 was ${showMilliseconds(most)} ms, ` +
       `${showMilliseconds(calm)} ms in most; repeat it, and see whether it comes again`;
   }
