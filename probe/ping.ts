@@ -78,6 +78,7 @@ class Session implements Owner {
     this.#log = new PingLog({
       json,
       quiet: options.quiet,
+      datagrams: isDatagram(address),
       size,
       version: options.version,
       target: showAddress(address),

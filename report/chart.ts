@@ -1,12 +1,12 @@
-/** Histograms of latencies for a terminal: readable without colour, in any font that has the block characters. */
+/** Histograms of latencies for a terminal, drawn with block characters and without colour. */
 
 import { milliseconds } from "./figures.ts";
 import type { Result } from "../measure/result.ts";
 
 const ROWS = 12;
-/** Of what stands before the shares: `  <= 12345678 ms `. */
+/** Width of a label: `  <= 12345678 ms `. */
 const LABEL = 17;
-/** Of a share: `100.0 % `. */
+/** Width of a share: `100.0 % `. */
 const SHARE = 8;
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
@@ -40,7 +40,7 @@ export function chart(results: readonly Result[], width: number): string[] {
   return columns.some((shares) => shares.at(-1)! > 0) ? rows : rows.slice(0, -1);
 }
 
-/** A bar of `share` of the width; what is not nothing shows. */
+/** A bar as long as `share` of the width, in steps of an eighth of a character. A share above 0 has at least one step. */
 export function bar(share: number, width: number): string {
   const eighths = share > 0 ? Math.max(1, Math.round(share * width * 8)) : 0;
   return "█".repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8];
@@ -51,6 +51,7 @@ function percent(share: number): string {
   return share < 0.0005 ? "<0.1 %" : `${(share * 100).toFixed(1)} %`;
 }
 
+/** The upper edges of the bands, in equal ratios. */
 function ladder(min: number, max: number): number[] {
   const rows = max / min < 1.05 ? 1 : ROWS;
   const edges = Array.from({ length: rows }, (_, i) => min * (max / min) ** ((i + 1) / rows));
@@ -58,7 +59,7 @@ function ladder(min: number, max: number): number[] {
   return edges;
 }
 
-/** What share of the messages took up to `ms`: between two points of the distribution, on the line between them. */
+/** The share of the messages that took up to `ms`, interpolated between two points of the distribution. */
 function shareWithin(distribution: Result["latency_distribution"], ms: number): number {
   let [share, at] = [0, 0];
   for (const [nextShare, next] of distribution) {

@@ -1,28 +1,28 @@
-/** What may be said of two runs: where they were not made alike, and which figures differ by more than they vary. */
+/** Two runs compared: whether they were made alike, and which figures differ by more than they vary. */
 
 import { type Figure, FIGURES, finite, valueOf } from "./figures.ts";
 import type { Result } from "../measure/result.ts";
 
 /**
- * Two runs of the same thing differ by less than this factor, or by no more than their intervals. In 310 pairs of such
- * runs of 5 s, 90 of them on a busy machine, none was called better or worse; at 5 % three in five would have been.
+ * Two runs must differ by this factor, and by more than their intervals, to be called better or worse. Of 310 pairs of
+ * runs of the same thing (5 s each, 90 pairs on a busy machine) none was; with a factor of 1.05 it would be three in five.
  */
-const CLEAR = 1.5;
-/** So many intervals show how much a run varies. */
-const INTERVALS = 5;
+const CLEAR_FACTOR = 1.5;
+/** With fewer intervals, it is not known how much a run varies. */
+const MIN_INTERVALS = 5;
 
-/** Better or worse; undefined where the runs do not tell. */
+/** Undefined where the runs do not tell. */
 export type Verdict = "better" | "worse" | undefined;
 
-/** The names of the options that differ, of those that both have. */
+/** The names of the options that both runs have and that differ. */
 export function differences(old: Result, now: Result): string[] {
   const shared = Object.keys(old.options).filter((key) => Object.hasOwn(now.options, key));
   return shared.filter((key) => old.options[key] !== now.options[key]);
 }
 
 /**
- * Only where both runs were made alike, and the figure differs clearly: by more than within either run, and so that
- * each interval of the one is better than each of the other.
+ * Whether the figure is better or worse in the new run. It must differ by more than within either run, and each
+ * interval of one run must be better than each of the other. Undefined if not, or if the runs were not made alike.
  */
 export function verdict(row: Figure, old: Result, now: Result): Verdict {
   const { better, varies } = row;
@@ -32,10 +32,10 @@ export function verdict(row: Figure, old: Result, now: Result): Verdict {
   const runs = [old, now].map(({ timeline }) =>
     timeline.map((second) => finite(varies(second))).filter((value) => value !== null)
   );
-  if (runs.some((values) => values.length < INTERVALS)) return undefined;
+  if (runs.some((values) => values.length < MIN_INTERVALS)) return undefined;
   const spread = Math.max(...runs.map((values) => Math.max(...values) / Math.min(...values)));
   const factor = after > before ? after / before : before / after;
-  if (!(factor >= Math.max(CLEAR, spread))) return undefined;
+  if (!(factor >= Math.max(CLEAR_FACTOR, spread))) return undefined;
   const [low = [], high = []] = after > before ? runs : runs.toReversed();
   if (Math.max(...low) >= Math.min(...high)) return undefined;
   return (after > before) === (better > 0) ? "better" : "worse";
@@ -56,7 +56,7 @@ export function comparison(old: Result, now: Result): string[] {
   const [better, worse] = [of("better"), of("worse")];
   if (better === "" && worse === "") {
     return [
-      `No clear difference: messages/s or p50 would have to change by a factor of ${CLEAR}, and in every second, ` +
+      `No clear difference: messages/s or p50 would have to change by a factor of ${CLEAR_FACTOR}, and in every second, ` +
       "for one run each to tell.",
     ];
   }

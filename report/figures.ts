@@ -3,18 +3,19 @@
 import { showMilliseconds, showNumber, showSize } from "../base/units.ts";
 import { type DatagramCounts, latencyName, type Result, type Second } from "../measure/result.ts";
 
+/** A row of the reports. */
 export interface Figure {
-  /** In the text, where there is little room. */
+  /** Short, for the text. */
   readonly name: string;
-  /** In the page. */
+  /** Long, for the page. */
   readonly title: string;
   readonly get: (result: Result) => number | null;
   readonly show: (value: number | null) => string;
-  /** Whether more of it is better or worse. */
+  /** 1: more is better; -1: less is better. */
   readonly better?: 1 | -1;
   /**
-   * The same of each interval of the run, which shows by how much it varies. Rarer percentiles have none: they tell
-   * of what else the machine did at that time.
+   * The same figure of one interval, which shows how much it varies within a run. Percentiles above p50 have none:
+   * they depend too much on what else the machine did at that time.
    */
   readonly varies?: (second: Second) => number | null;
   /** Left out where it is null in all results. */
@@ -49,6 +50,7 @@ const datagrams = (name: keyof DatagramCounts, title: string): Figure => ({
   rare: true,
 });
 
+/** All rows, in the order of the reports. */
 export const FIGURES: readonly Figure[] = [
   { name: "messages", title: "messages that came back right", get: ({ messages }) => messages, show: count },
   {
@@ -96,19 +98,19 @@ export const FIGURES: readonly Figure[] = [
   { name: "errors", title: "errors", get: errorCount, show: count },
 ];
 
-/** The rows that have something to say of these results. */
+/** The rows of these results: those that are `rare` only where one of them has a value. */
 export function figuresOf(results: readonly Result[]): Figure[] {
   return FIGURES.filter((row) =>
     row.rare !== true || results.some((result) => valueOf(row, result) !== null)
   );
 }
 
-/** Null as well where a file of an older version has no such figure, or an edited one has something else. */
+/** The value of a row. Null too if a file of an older version has none, or an edited file has no number there. */
 export function valueOf({ get }: Figure, result: Result): number | null {
   return finite(get(result));
 }
 
-/** A file of results may have been edited: a number may be anything. */
+/** The value if it is a number, else null: a file of results may have been edited. */
 export function finite(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }

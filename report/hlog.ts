@@ -5,10 +5,10 @@ import { Buffer } from "node:buffer";
 import { deflateSync, inflateSync } from "node:zlib";
 import type { Interval } from "../measure/timeline.ts";
 
-/** The text of the log. `startedMs` is the time of the first interval's start, since the epoch. */
+/** The text of the log. `startedMs`: when the first interval began, in milliseconds since the epoch. */
 export function hlog(comment: string, startedMs: number, intervals: readonly Interval[]): string {
   let text = "";
-  // The library ends some of its lines twice, and other readers stop at an empty line.
+  // The library ends some lines with two newlines; other readers stop at the empty line.
   const writer = new HistogramLogWriter((line) => text += line.replace(/\n+$/, "\n"));
   writer.outputComment(`[Logged with ${comment}]`);
   writer.outputLogFormatVersion();
@@ -16,29 +16,29 @@ export function hlog(comment: string, startedMs: number, intervals: readonly Int
   writer.outputComment(`[BaseTime: ${(startedMs / 1000).toFixed(3)} (seconds since epoch)]`);
   writer.outputLegend();
   for (const { from, to, max, encoded } of intervals) {
-    // As the library would write it from a histogram; here it is encoded already. Maximum in milliseconds.
+    // The library could write this line from a histogram only; here it is encoded already. The maximum is in ms.
     text += `${from.toFixed(3)},${(to - from).toFixed(3)},${(max ?? 0).toFixed(3)},${standard(encoded)}\n`;
   }
   return text;
 }
 
-/** Of the compressed encoding V2: cookie and length, before what is compressed. */
-const OUTER = 8;
-/** Within it. */
-const INDEX_OFFSET = 8;
-const CONVERSION_RATIO = 32;
+/** Length of the header of the compressed encoding V2: a cookie, and the length of what is compressed. */
+const HEADER = 8;
+/** Offsets within what is compressed. */
+const INDEX_OFFSET_AT = 8;
+const CONVERSION_RATIO_AT = 32;
 
 /**
- * The encoding with the values that the format has for a plain histogram: no offset of its indices, and the ratio 1.
- * The library writes an offset of 1, which it does not mean; readers in C would take all values for their neighbours.
+ * Corrects two fields of the encoding: a plain histogram has a normalizing index offset of 0 and a conversion ratio of
+ * 1. The library writes an offset of 1 by mistake, and readers in C would shift all values by one step.
  */
 function standard(encoded: string): string {
   const compressed = Buffer.from(encoded, "base64");
-  const inner = inflateSync(compressed.subarray(OUTER));
-  inner.writeInt32BE(0, INDEX_OFFSET);
-  inner.writeDoubleBE(1, CONVERSION_RATIO);
+  const inner = inflateSync(compressed.subarray(HEADER));
+  inner.writeInt32BE(0, INDEX_OFFSET_AT);
+  inner.writeDoubleBE(1, CONVERSION_RATIO_AT);
   const again = deflateSync(inner);
-  const outer = Buffer.from(compressed.subarray(0, OUTER));
+  const outer = Buffer.from(compressed.subarray(0, HEADER));
   outer.writeInt32BE(again.length, 4);
   return Buffer.concat([outer, again]).toString("base64");
 }

@@ -23,7 +23,7 @@ const HINTS = markup`<p class="note hint">Point at a plot to read its values bel
  * result is trusted: texts are escaped, and the page forbids itself every script and style but its own.
  */
 export function page(results: readonly Result[]): string {
-  // The license asks to go with each copy.
+  // The license must go with each copy.
   const script = `/* uPlot:\n${uplotLicense}*/\n${uplotScript}\n${ownScript}`.replaceAll("\r", "");
   const style = `${uplotStyle}\n${ownStyle}`.replaceAll("\r", "");
   const newest = results.at(-1);
@@ -88,7 +88,7 @@ function warnings(result: Result, name: string): Html {
   `;
 }
 
-/** The script draws into the box, in the order of the data. To who cannot see it, the box is an image with a name. */
+/** The box that the script draws a plot into: the n-th plot of the data into the n-th box. A screen reader says its label. */
 function figure({ title, note }: Plot): Html {
   return markup`
     <figure>

@@ -5,17 +5,21 @@ import { milliseconds } from "./figures.ts";
 import { Latencies } from "../measure/histogram.ts";
 import type { DatagramCounts, Latency, Result } from "../measure/result.ts";
 
-/** Milliseconds. `tls` where there was a handshake. */
+/** What the time of a message was spent on, in milliseconds; `tls` is undefined without a handshake. */
 export interface Times {
   readonly connect: number;
   readonly tls: number | undefined;
   readonly echo: number;
 }
 
+/** How to print, and what of. */
 export interface PingLogOptions {
   readonly json: boolean;
-  /** Nothing but the summary. */
+  /** Print nothing but the summary. */
   readonly quiet: boolean;
+  /** Whether messages are datagrams. */
+  readonly datagrams: boolean;
+  /** Bytes a message. */
   readonly size: number;
   readonly version: string;
   readonly target: string;
@@ -44,14 +48,15 @@ export interface PingEnd extends
   readonly lost: number;
   /** Still on their way at the end, and not lost. */
   readonly unfinished: number;
-  /** Of those that are received or lost; what is unfinished counts as lost where nothing ever came back. */
+  /** `lost` of the received and lost ones. If nothing came back at all, the unfinished ones count as lost. */
   readonly loss_percent: number;
   readonly latency_ms: Latency & { readonly mdev: number | null };
 }
 
-/** Kinds of errors that are no loss. */
-const WRONG = ["corrupted", "surplus", "duplicate"];
+/** Kinds of errors that are no loss, and named in the summary. */
+const NAMED_ERRORS = ["corrupted", "surplus", "duplicate"];
 
+/** Counts and prints what became of each message. */
 export class PingLog {
   readonly #options: PingLogOptions;
   readonly #print: (text: string) => Promise<void>;
@@ -61,7 +66,7 @@ export class PingLog {
   readonly #started = new Date();
   readonly #begin = performance.now();
   #received = 0;
-  // The histogram keeps three digits; these keep all.
+  // Exact, where the histogram keeps three digits.
   #sum = 0;
   #squares = 0;
   #min = Infinity;
@@ -75,7 +80,7 @@ export class PingLog {
     this.#print = print;
   }
 
-  /** Message `seq` is back after `ms`, which were spent as `times` says where each has its own connection. */
+  /** Message `seq` is back after `ms`. `times` says what they were spent on, where each message has its own connection. */
   reply(seq: number, ms: number, times: Times | undefined): void {
     this.#received++;
     this.#latencies.record(ms);
@@ -99,7 +104,7 @@ export class PingLog {
     this.#line(`${bytes} from ${peer}: seq=${seq}${shown} time=${ms.toFixed(3)} ms`);
   }
 
-  /** Message `seq` is lost, or the connection has a fault while none is on its way. `kind` is a key of `errors`. */
+  /** An error of message `seq`, or of the connection if `seq` is undefined. `kind` is a key of `errors`. */
   fault(seq: number | undefined, kind: string, text: string): void {
     this.#errors[kind] = (this.#errors[kind] ?? 0) + 1;
     if (this.#options.json) {
@@ -108,7 +113,7 @@ export class PingLog {
     this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${kind}: ${text}`);
   }
 
-  /** These messages went down with the connection, whose fault was told. */
+  /** These messages are lost, because their connection broke; `fault` was called for that. */
   lost(seqs: readonly number[]): void {
     if (this.#options.json) return seqs.forEach((seq) => this.#object({ seq, lost: "with the connection" }));
     const [first = 0, last = first] = [seqs[0], seqs.at(-1)];
@@ -116,13 +121,13 @@ export class PingLog {
     this.#line(`from ${this.#options.peer}: ${which} lost with the connection`);
   }
 
-  /** Message `seq` goes by a new connection, since the one before broke. */
+  /** A new connection was made for message `seq`, because the one before broke. */
   reconnected(seq: number): void {
     if (this.#options.json) return this.#object({ seq, new_connection: true });
     this.#line(`to ${this.#options.peer}: a new connection was made for seq=${seq}`);
   }
 
-  /** Message `seq`, or a datagram that is none, is no fault, and yet to be told. */
+  /** Something odd that is no error, of message `seq` or, if that is undefined, of a foreign datagram. */
   noted(anomaly: keyof DatagramCounts, seq: number | undefined, text: string): void {
     this.#anomalies[anomaly]++;
     if (anomaly === "reordered") return; // the lines of the replies show it
@@ -132,7 +137,7 @@ export class PingLog {
     this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${anomaly}: ${text}`);
   }
 
-  /** The summary, after so many messages, of which so many are still on their way. */
+  /** Prints and returns the summary. Of `transmitted` messages so many are `unfinished`: on their way. */
   end(transmitted: number, unfinished: number): PingEnd {
     const end = this.#summary(transmitted, this.#received === 0 ? 0 : unfinished);
     this.#ending = true;
@@ -146,7 +151,7 @@ export class PingLog {
     return this.#text(this.#summary(transmitted, unfinished)).slice(2, 4).join(", ");
   }
 
-  /** Resolves when all is written. Throws OutputClosed or Failure when it cannot be. */
+  /** Resolves when all is written. Throws what `print` throws: OutputClosed or Failure. */
   written(): Promise<void> {
     return this.#writing;
   }
@@ -176,17 +181,17 @@ export class PingLog {
         mdev: n === 0 ? null : rounded(Math.sqrt(Math.max(0, this.#squares / n - mean * mean))),
       },
       errors: this.#errors,
-      datagrams: target.startsWith("udp:") ? this.#anomalies : null,
+      datagrams: this.#options.datagrams ? this.#anomalies : null,
     };
   }
 
   #text(end: PingEnd): string[] {
     const { target, transmitted, received, unfinished, loss_percent, duration_seconds, latency_ms } = end;
-    const wrong = WRONG.flatMap((kind) => kind in end.errors ? [`+${end.errors[kind]} ${kind}`] : []);
+    const named = NAMED_ERRORS.flatMap((kind) => kind in end.errors ? [`+${end.errors[kind]} ${kind}`] : []);
     const counts = [
       `${transmitted} transmitted`,
       `${received} received`,
-      ...wrong,
+      ...named,
       ...Object.entries(end.datagrams ?? {}).flatMap(([name, n]) => n > 0 ? [`${n} ${name}`] : []),
       ...(unfinished > 0 ? [`${unfinished} still on the way`] : []),
       `${Number(loss_percent.toFixed(1))}% loss`,

@@ -1,4 +1,4 @@
-/** How far a run is, live on a terminal's stderr; elsewhere nothing. */
+/** The progress bar of `echo bench`, on stderr if that is a terminal. */
 
 import cliProgress from "cli-progress";
 import process from "node:process";
@@ -8,7 +8,7 @@ import { Latencies } from "../measure/histogram.ts";
 const REDRAWS_PER_SECOND = 4;
 const BAR_WIDTH = 24;
 
-/** What is used of cli-progress, which comes without types. */
+/** The part of cli-progress that is used here; the package has no types. */
 interface Bar {
   start(total: number, value: number, payload: Payload): void;
   update(value: number, payload: Payload): void;
@@ -20,6 +20,7 @@ interface Payload {
   readonly now: string;
 }
 
+/** The bar, from its making to `end`. */
 export class Progress {
   readonly #bar: Bar | undefined;
   readonly #total: number;
@@ -47,7 +48,7 @@ export class Progress {
     this.#bar = bar;
   }
 
-  /** All are connected. `seconds` tells how long the measurement lasts by now; less than 0 in the warm-up. */
+  /** All are connected. `seconds` returns how long the measurement lasts by now; less than 0 in the warm-up. */
   begin(seconds: () => number): void {
     if (this.#bar !== undefined) {
       this.#timer = setInterval(() => this.#redraw(seconds()), 1000 / REDRAWS_PER_SECOND);
@@ -61,7 +62,7 @@ export class Progress {
     for (const ms of latencies) this.#recent.record(ms);
   }
 
-  /** Takes the bar away. */
+  /** Erases the bar. */
   end(): void {
     clearInterval(this.#timer);
     this.#bar?.stop();

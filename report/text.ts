@@ -7,8 +7,8 @@ import { count, errorKinds, type Figure, figuresOf, finite, UNKNOWN, valueOf } f
 import type { Result } from "../measure/result.ts";
 
 const NAME_WIDTH = 12;
-/** Of a column, where there is room. */
-const COLUMN = 14;
+/** The width of a column, where there is room. */
+const COLUMN_WIDTH = 14;
 const INDENT = "  ";
 
 /**
@@ -31,7 +31,7 @@ export function report(results: readonly Result[], notes: readonly string[], wid
     ...chart(results, width),
     ...sentences.flatMap((sentence) => wrap(sentence, width)),
   ];
-  // What a file of an earlier result says steers no terminal.
+  // A file given to --compare may contain control characters; none reaches the terminal.
   return lines.map((line) => line.replace(/\p{Cc}/gu, "\ufffd").trimEnd()).join("\n") + "\n";
 }
 
@@ -62,7 +62,7 @@ function rows(results: readonly Result[]): string[][] {
   ];
 }
 
-/** In per cent, of what is better or worse when it changes. */
+/** The change in per cent; empty for a figure that is neither better nor worse when it changes. */
 function change({ better }: Figure, [old, now]: readonly (number | null)[]): string {
   if (better === undefined) return "";
   if (!old || now === null || now === undefined) return UNKNOWN;
@@ -70,7 +70,7 @@ function change({ better }: Figure, [old, now]: readonly (number | null)[]): str
   return `${percent < 0 ? "" : "+"}${percent.toFixed(1)} %`;
 }
 
-/** Where there is no room for all columns, the last one is left out: the change, which two numbers tell too. */
+/** Without room for all columns, the last one, the change, is left out. */
 function table(rows: readonly (readonly string[])[], width: number): string[] {
   const columns = Math.max(...rows.map((row) => row.length - 1));
   const needs = Array.from(
@@ -80,7 +80,7 @@ function table(rows: readonly (readonly string[])[], width: number): string[] {
   const room = width - INDENT.length - NAME_WIDTH;
   const sum = (widths: number[]) => widths.reduce((sum, width) => sum + width, 0);
   if (columns > 2 && sum(needs) > room) return table(rows.map((row) => row.slice(0, columns)), width);
-  const roomy = needs.map((need) => Math.max(need, COLUMN));
+  const roomy = needs.map((need) => Math.max(need, COLUMN_WIDTH));
   const widths = sum(roomy) <= room ? roomy : needs;
   return rows.map(([name = "", ...cells]) =>
     INDENT + name.padEnd(NAME_WIDTH) + cells.map((cell, i) => cell.padStart(widths[i]!)).join("")

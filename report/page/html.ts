@@ -1,4 +1,4 @@
-/** HTML that cannot be broken out of: what a template is given is text, unless a template has made it. */
+/** Templates of HTML that escape whatever they are given, unless a template has made it. */
 
 /** A piece of finished HTML. Only `markup`, `json` and `trusted` make one. */
 export class Html {
@@ -7,8 +7,8 @@ export class Html {
 
 type Piece = string | number | Html | readonly Piece[];
 
-/** Characters that steer instead of showing: controls, and those that turn the direction of the text around them. */
-const STEERING = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/** Characters that are not shown but act: control characters, and those that change the direction of the text. */
+const CONTROLS = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const ENTITIES: Readonly<Record<string, string>> = {
   "&": "&amp;",
   "<": "&lt;",
@@ -17,17 +17,17 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** The template's own text is HTML; what stands in `${}` is escaped, for between tags and for quoted attributes. */
+/** A tagged template. Its own text is HTML; values in `${}` are escaped. They may stand between tags or in quoted attributes. */
 export function markup(own: TemplateStringsArray, ...pieces: readonly Piece[]): Html {
   return new Html(own.reduce((all, text, i) => all + show(pieces[i - 1] ?? "") + text));
 }
 
-/** For text of our own that must go in as it is: styles and scripts. Never for anything that was read. */
+/** Text that goes in unescaped: our own styles and scripts. Never use it for text that was read from a file. */
 export function trusted(text: string): Html {
   return new Html(text);
 }
 
-/** A value as JSON inside of a script element, which no `</script>` or `<!--` in a string of it can end. */
+/** A value as JSON for a script element. A `</script>` or `<!--` in it does not end the element. */
 export function json(value: unknown): Html {
   return new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
 }
@@ -35,7 +35,7 @@ export function json(value: unknown): Html {
 function show(piece: Piece): string {
   if (piece instanceof Html) return piece.text;
   if (typeof piece === "object") return piece.map(show).join("");
-  return String(piece).replace(STEERING, "\ufffd").replace(
+  return String(piece).replace(CONTROLS, "\ufffd").replace(
     /[&<>"']/g,
     (character) => ENTITIES[character] ?? "",
   );

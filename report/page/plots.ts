@@ -3,16 +3,17 @@
 import { finite } from "../figures.ts";
 import type { Result, Second } from "../../measure/result.ts";
 
-/** One result's lines in a plot: the places on the x axis, then each line's values there. Null is a gap. */
+/** One result's lines in a plot: the values on the x axis, then each line's values on the y axis. Null is a gap. */
 type Table = readonly (readonly (number | null)[])[];
 
+/** A plot, as draw.js takes it. */
 export interface Plot {
   readonly title: string;
   readonly note: string;
-  /** Percentiles are placed at 1 / (1 - share), on a logarithmic axis: each further nine takes the same room. */
+  /** Percentiles stand at 1 / (1 - share) on a logarithmic axis: from p99 to p99.9 is as far as from p90 to p99. */
   readonly x: "percentile" | "seconds";
   readonly unit: string;
-  /** How far from a point, in x, it is still what is pointed at; null: at any distance. */
+  /** How near to a point, in units of x, the pointer must be to show its values; null: any distance. */
   readonly reach: number | null;
   readonly logarithmic: boolean;
   readonly tables: readonly Table[];
@@ -20,7 +21,7 @@ export interface Plot {
   readonly lines: readonly { readonly name: string; readonly color: number; readonly dashed: boolean }[];
 }
 
-/** A quantity over time: its name, and how to get it of an interval of the run that lasts so many seconds. */
+/** A quantity over time: its name, and its value in an interval of the run that lasts so many seconds. */
 type Quantity = readonly [name: string, get: (second: Second, lasts: number) => number | null];
 
 const LATENCIES: readonly Quantity[] = [
@@ -29,21 +30,21 @@ const LATENCIES: readonly Quantity[] = [
   ["max", (second) => second.max_ms],
 ];
 
-/** By which a second of a timeline may be short. */
+/** An interval may be shorter than a second by so many seconds and still count as one. */
 const ROUNDING = 0.01;
 
 const FAILURES: Quantity = ["errors", (second, lasts) => (finite(second.errors) ?? 0) / lasts];
 
-/** From which ratio of the greatest to the least latency a linear axis would press the p50 flat. */
-const FLAT = 20;
+/** From this ratio of the greatest latency to the least on, the axis is logarithmic: p50 would be a flat line. */
+const LOGARITHMIC_FROM = 20;
 
-/** The plots of one result, or of two (old, new); those that would be empty are left out. */
+/** The plots of one result, or of two (old, new). Empty ones are left out. */
 export function plots(results: readonly Result[]): Plot[] {
   const throughput: Quantity = ["messages/s", (second) => second.messages_per_second];
   const failed = results.some((result) => result.timeline.some(({ errors }) => errors > 0));
   return [
     distribution(results),
-    // Three lines are readable in one plot, six are not.
+    // Two results would have six lines in one plot, which is hard to read.
     ...(results.length === 1
       ? [latencies(results)]
       : LATENCIES.map((latency) => overTime(results, `Latency ${latency[0]} over time`, "ms", [latency]))),
@@ -68,7 +69,7 @@ function distribution(results: readonly Result[]): Plot {
   };
 }
 
-/** All messages came back within the greatest latency: that point, at infinity, is drawn at the last one of N. */
+/** The point of share 1, the maximum, would be at infinity: of N messages it is drawn at x = N. */
 function byPercentile({ latency_distribution, messages }: Result): Table {
   const xs: number[] = [];
   const ys: number[] = [];
@@ -85,9 +86,9 @@ function byPercentile({ latency_distribution, messages }: Result): Table {
 function latencies(results: readonly Result[]): Plot {
   const plot = overTime(results, "Latency over time", "ms", LATENCIES);
   const all = plot.tables.flatMap(([, ...lines]) => lines.flat()).filter((y) => y !== null);
-  // Not Math.max(...all): a long run has more seconds than a call takes arguments.
+  // Not Math.max(...all): a call takes a limited number of arguments.
   const [least, greatest] = all.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, 0]);
-  if (!(least > 0 && greatest > FLAT * least)) return plot;
+  if (!(least > 0 && greatest > LOGARITHMIC_FROM * least)) return plot;
   return { ...plot, logarithmic: true, note: `${plot.note} The scale is logarithmic.` };
 }
 
@@ -122,7 +123,7 @@ function lengths({ timeline }: Result): number[] {
   });
 }
 
-/** Intervals of a long run last longer, and the last one of any run is what was left. */
+/** How many seconds a point stands for: more in a long run, and any number at the end of a run. */
 function spacing(lasts: readonly number[]): string {
   if (Math.max(...lasts) < 1 - ROUNDING) return "The point is the whole run.";
   const whole = lasts.map((seconds) => Math.max(1, Math.round(seconds)));

@@ -6,10 +6,10 @@ import { count, errorKinds, type Figure, FIGURES, figuresOf, finite, UNKNOWN, va
 import type { Result } from "../../measure/result.ts";
 import { type Html, markup } from "./html.ts";
 
-/** What stands in large type above all. */
+/** The figures in large type at the top. */
 const HEADLINES = ["messages/s", "p50 ms", "p99 ms", "errors"];
 
-/** What tells two results apart; one needs no name. */
+/** The name of a result of two; empty for a single one. */
 export function label(results: readonly Result[], i: number): string {
   return results.length === 1 ? "" : i === 0 ? "old" : "new";
 }
@@ -18,7 +18,7 @@ function labels(results: readonly Result[]): string[] {
   return results.map((_, i) => label(results, i) || "value");
 }
 
-/** The few figures that most look for. */
+/** The figures in large type. */
 export function headlines(results: readonly Result[]): Html[] {
   return FIGURES.filter(({ name }) => HEADLINES.includes(name)).map((row) => headline(results, row));
 }
@@ -41,7 +41,7 @@ function cells(results: readonly Result[], row: Figure): string[] {
   return results.map((result) => row.show(valueOf(row, result)));
 }
 
-/** All figures; of two results with the ratio. */
+/** The table of all figures; for two results with their ratio. */
 export function figures(results: readonly Result[]): Html {
   const [old, now] = results as [Result, Result | undefined];
   const rows = figuresOf(results).map((row) => [
@@ -66,7 +66,7 @@ function ratio(row: Figure, old: Result, now: Result): string {
   return `${(after / before).toFixed(2)} ${verdict(row, old, now) ?? ""}`.trim();
 }
 
-/** How many errors of each kind. */
+/** The table of errors, a row a kind. */
 export function errors(results: readonly Result[]): Html {
   const kinds = errorKinds(results);
   if (kinds.length === 0) return markup`<p>None.</p>`;
@@ -76,7 +76,7 @@ export function errors(results: readonly Result[]): Html {
   return table("Errors", ["kind", ...labels(results)], rows, "numbers");
 }
 
-/** Target, options and the like; of two results, which of them differ. */
+/** The table of target, options and the like; for two results it marks what differs. */
 export function conditions(results: readonly Result[]): Html {
   const rows = [
     ["target", ...results.map((result) => result.target)],
@@ -123,13 +123,13 @@ function option(value: string | number | boolean | null | undefined): string {
   return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
 }
 
-/** How long a run took. */
+/** How long a run took, for a person. */
 export function length({ duration_seconds }: Result): string {
   const seconds = finite(duration_seconds);
   return seconds === null ? UNKNOWN : showDuration(seconds * 1000);
 }
 
-/** A moment as it is read best, if it is one. */
+/** `2026-01-31 12:00:00 UTC` for an ISO 8601 time in UTC; any other text as it is. */
 export function time(iso: string): string {
   return String(iso).replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/, "$1 $2 UTC");
 }
