@@ -1,17 +1,16 @@
 /** `echo serve`: listeners, the accept loop, limits, and the drain. */
 
 import { type Address, isDatagram } from "./base/address.ts";
-import { oneLine, preview } from "./base/escape.ts";
-import type { Fields } from "./server/events.ts";
 import type { Log } from "./server/log.ts";
 import { showDuration } from "./base/units.ts";
-import { type DatagramHost, DatagramSocket } from "./server/datagrams.ts";
+import { DatagramSocket } from "./server/datagrams.ts";
 import { Connection, type Outcome } from "./server/connection.ts";
 import { echo, type Surroundings } from "./server/echo.ts";
-import { concernsOne, isOutOfDescriptors, reason } from "./base/errors.ts";
+import { concernsOne, isOutOfDescriptors } from "./base/errors.ts";
 import { proxyHeader } from "./net/proxy/protocol.ts";
 import type { Accepted, Listener, Welcome } from "./net/stream.ts";
 import type { ServerTls } from "./net/tls_settings.ts";
+import { Journal } from "./server/journal.ts";
 import type { Milestones, ServeOptions, Service } from "./server/service.ts";
 import type { Totals } from "./server/totals.ts";
 import { transport } from "./net/schemes.ts";
@@ -27,7 +26,6 @@ const SPARE_MS = 20;
 /** TLS handshakes and PROXY headers going on at once, in a thread; some 15 KB each. They take no slot of a client. */
 const MAX_ARRIVING = 2000;
 const OUT_OF_DESCRIPTORS = "out of file descriptors; raise `ulimit -n`";
-const WARN_INTERVAL_MS = 1000;
 
 /** Where clients come in: a listener and its accept loop, or a datagram socket and its loop. */
 interface Door {
@@ -44,7 +42,7 @@ interface Door {
 /** One server, from its listeners to its last connection. */
 export class Server implements Service {
   readonly #options: ServeOptions;
-  readonly #log: Log;
+  readonly #journal: Journal;
   readonly #timeouts: Timeouts;
   readonly #connections = new Set<Connection>();
   /** Those of them that are not let in yet, oldest first. */
@@ -54,12 +52,8 @@ export class Server implements Service {
   /** Comes before the listener's own welcome: a PROXY header goes before a TLS handshake. */
   readonly #proxyWelcome: Welcome | undefined;
   #onEmpty = () => {};
-  readonly #refusals: Throttle;
-  readonly #aborts: Throttle;
-  readonly #acceptFailures: Throttle;
-  readonly #sendFailures: Throttle;
-  readonly #datagrams: DatagramHost;
   readonly #sockets: DatagramSocket[] = [];
+  readonly #ownPorts = new Set<number>();
   #doors: readonly Door[] = [];
   /** A descriptor in reserve; undefined: it is lent, or none was to be had. */
   #spare = spareDescriptor();
@@ -67,37 +61,14 @@ export class Server implements Service {
 
   constructor(options: ServeOptions, log: Log, totals: Totals) {
     this.#options = options;
-    this.#log = log;
+    this.#journal = new Journal(log, totals);
     this.#totals = totals;
     this.#timeouts = new Timeouts(options);
-    this.#refusals = new Throttle((fields) => log.write("refused", fields));
-    this.#aborts = new Throttle((fields) => log.write("aborted", fields));
-    this.#acceptFailures = new Throttle((fields) => log.write("accept_failed", fields));
-    this.#sendFailures = new Throttle((fields) => log.write("send_failed", fields));
     this.#proxyWelcome = options.trust === undefined ? undefined : proxyHeader(options.trust);
     this.#surroundings = {
       turns: new Turns(),
       clock: this.#timeouts.clock,
-      onMessage: !log.wants("message")
-        ? undefined
-        : ({ id, peer }, message) =>
-          log.write("message", { client: id, peer, bytes: message.length, text: preview(message) }),
-    };
-    this.#datagrams = {
-      ownPorts: new Set(),
-      onDatagram: !log.wants("datagram")
-        ? undefined
-        : (peer, datagram) =>
-          log.write("datagram", { peer, bytes: datagram.length, text: preview(datagram) }),
-      refused: (peer, reason) => {
-        this.#totals.add("refused", 1);
-        this.#refusals.add({ peer, reason });
-      },
-      sendFailed: (peer, error) => {
-        this.#totals.add("failed", 1);
-        this.#sendFailures.add({ peer, reason: reason(error) });
-      },
-      receiveFailed: (address, error) => this.#acceptFailures.add({ address, reason: reason(error) }),
+      onMessage: this.#journal.onMessage,
     };
   }
 
@@ -115,16 +86,13 @@ export class Server implements Service {
     } finally {
       this.#countDatagrams();
       this.#timeouts.stop();
-      this.#refusals.end();
-      this.#aborts.end();
-      this.#acceptFailures.end();
-      this.#sendFailures.end();
+      this.#journal.close();
       this.#closeSpare();
     }
   }
 
   count(): Promise<void> {
-    for (const connection of this.#connections) this.#count(connection);
+    for (const connection of this.#connections) this.#journal.count(connection);
     this.#countDatagrams();
     return Promise.resolve();
   }
@@ -161,12 +129,12 @@ export class Server implements Service {
 
   #openDatagrams(socket: DatagramSocket): Door {
     this.#sockets.push(socket);
-    this.#datagrams.ownPorts.add(socket.port);
+    this.#ownPorts.add(socket.port);
     return {
       address: socket.address,
       close: () => socket.close(),
       stop: () => socket.stop(),
-      serve: () => socket.echo(this.#datagrams),
+      serve: () => socket.echo(this.#ownPorts, this.#journal),
     };
   }
 
@@ -179,13 +147,11 @@ export class Server implements Service {
       } catch (error) {
         if (stop.aborted) return;
         if (this.#lendSpare(error)) continue; // whoever comes in by it is told
-        const told = { address: listener.address, reason: reason(error) };
         if (concernsOne(error)) {
-          this.#totals.add("failed", 1);
-          this.#aborts.add(told);
+          this.#journal.aborted(listener.address, error);
           continue; // a pause would hold up those behind it
         }
-        this.#acceptFailures.add(told);
+        this.#journal.acceptFailed(listener.address, error);
         await delay(SHORTAGE_PAUSE_MS);
         this.#takeSpare();
         continue;
@@ -246,17 +212,15 @@ export class Server implements Service {
   }
 
   #refuse({ stream, peer }: Accepted, reason: string): void {
-    this.#totals.add("refused", 1);
     stream.close();
-    this.#refusals.add({ peer, reason });
+    this.#journal.refused(peer, reason);
   }
 
   /** Ends the `n` oldest of the arriving, the least likely to be honest; returns whether there was one. */
   #evict(n: number, reason: string): boolean {
     const oldest = [...this.#arriving.values().take(n)];
     for (const connection of oldest) {
-      this.#totals.add("refused", 1);
-      this.#refusals.add({ peer: connection.peer, reason: `the oldest handshake gives way: ${reason}` });
+      this.#journal.refused(connection.peer, `the oldest handshake gives way: ${reason}`);
       this.#cutOff(connection, reason, false);
     }
     return oldest.length > 0;
@@ -271,13 +235,7 @@ export class Server implements Service {
       : this.#welcome(connection, accepted, welcomes);
     task.then(
       (outcome) => this.#ended(connection, outcome),
-      (error) => {
-        const { id: client, peer } = connection;
-        this.#log.write("fault", { client, peer, reason: oneLine(reason(error)) });
-        const stack = String(error instanceof Error ? error.stack : error);
-        this.#log.write("stack", { client, text: oneLine(stack) });
-        this.#ended(connection, { reason: "a defect of echo", failed: true });
-      },
+      (error) => this.#ended(connection, this.#journal.defect(connection, error)),
     );
   }
 
@@ -309,13 +267,7 @@ export class Server implements Service {
   }
 
   async #attend(connection: Connection): Promise<Outcome> {
-    this.#totals.add("served", 1);
-    this.#log.write("connected", {
-      client: connection.id,
-      peer: connection.peer,
-      open: this.#totals.get("open"),
-      ...connection.identity,
-    });
+    this.#journal.connected(connection);
     try {
       return await echo(connection, this.#surroundings);
     } finally {
@@ -324,36 +276,15 @@ export class Server implements Service {
     }
   }
 
-  #ended(connection: Connection, { reason, failed }: Outcome): void {
+  #ended(connection: Connection, outcome: Outcome): void {
     if (!this.#connections.delete(connection)) return; // it was cut off, and that was its end
-    const { id: client, peer, bytes, owed, since } = connection;
     this.#arriving.delete(connection);
-    this.#count(connection);
-    if (failed) this.#totals.add("failed", 1);
-    if (connection.phase === "arriving") this.#totals.add("rejected", 1);
-    this.#log.write(connection.phase === "arriving" ? "rejected" : "disconnected", {
-      client,
-      peer,
-      reason: owed > 0 ? `${reason}, ${owed} bytes read and not echoed` : reason,
-      duration_ms: Math.round(performance.now() - since),
-      bytes,
-    });
+    this.#journal.ended(connection, outcome);
     if (this.#connections.size === 0) this.#onEmpty();
   }
 
-  /** Adds to the totals what the connection has echoed since the last time. */
-  #count(connection: Connection): void {
-    this.#totals.add("bytes", connection.bytes - connection.counted);
-    connection.counted = connection.bytes;
-  }
-
-  /** The same for datagrams. Adding each at once would cost more than to count it. */
   #countDatagrams(): void {
-    for (const socket of this.#sockets) {
-      const { datagrams, bytes } = socket.takeCounts();
-      this.#totals.add("datagrams", datagrams);
-      this.#totals.add("bytes", bytes);
-    }
+    for (const socket of this.#sockets) this.#journal.countDatagrams(socket.takeCounts());
   }
 
   /**
@@ -378,41 +309,6 @@ export class Server implements Service {
     if (this.#connections.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
     clearInterval(looks);
     clearTimeout(end);
-  }
-}
-
-/** Lets one report through a second; `count` says for how many events it stands. */
-class Throttle {
-  #count = 0;
-  #last: Fields = {};
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #write: (fields: Fields) => void;
-
-  constructor(write: (fields: Fields) => void) {
-    this.#write = write;
-  }
-
-  add(fields: Fields): void {
-    this.#count++;
-    this.#last = fields;
-    if (this.#timer === undefined) this.#flush();
-  }
-
-  /** Writes what is still unsaid. */
-  end(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#count > 0) this.#write({ ...this.#last, count: this.#count });
-    this.#count = 0;
-  }
-
-  #flush(): void {
-    if (this.#count === 0) return;
-    this.end();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#flush();
-    }, WARN_INTERVAL_MS);
   }
 }
 

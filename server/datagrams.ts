@@ -15,10 +15,8 @@ const LINK_LOCAL = /^fe[89ab][0-9a-f]:/i;
 const LULL_MS = 10;
 const LULLS = 10;
 
-/** What the loop of a socket needs of the server. */
-export interface DatagramHost {
-  /** The ports of all our UDP sockets: an answer to one of them might go round for ever. */
-  readonly ownPorts: Set<number>;
+/** What the loop of a socket tells of what it meets. */
+export interface DatagramJournal {
   /** Told of each datagram before it goes back, when somebody wants to know. */
   readonly onDatagram: ((peer: string, datagram: Uint8Array) => void) | undefined;
   /** A datagram gets no answer, for this reason. */
@@ -26,7 +24,7 @@ export interface DatagramHost {
   /** A datagram could not be sent back. */
   sendFailed(peer: string, error: unknown): void;
   /** Nothing could be received on this address. */
-  receiveFailed(address: string, error: unknown): void;
+  acceptFailed(address: string, error: unknown): void;
 }
 
 /** A bound UDP socket of the server, and the loop that echoes on it. */
@@ -72,7 +70,7 @@ export class DatagramSocket {
    * (IPv6) gets an answer from a socket of its own link alone: Deno does not tell the interface on which a datagram
    * came, and without it the answer would leave on the machine's first one.
    */
-  async echo(host: DatagramHost): Promise<void> {
+  async echo(ownPorts: ReadonlySet<number>, journal: DatagramJournal): Promise<void> {
     const buffer = new Uint8Array(RECEIVE_BUFFER);
     while (!this.#closed) {
       let datagram: Uint8Array;
@@ -81,29 +79,29 @@ export class DatagramSocket {
         [datagram, from] = await this.#socket.receive(buffer) as [Uint8Array, Deno.NetAddr];
       } catch (error) {
         if (this.#closed) return;
-        host.receiveFailed(this.address, error);
+        journal.acceptFailed(this.address, error);
         await pause(FAULT_PAUSE_MS);
         continue;
       }
       this.#received++;
-      const refusal = this.#refusal(from, host);
+      const refusal = this.#refusal(from, ownPorts);
       if (refusal !== undefined) {
-        host.refused(shown(from), refusal);
+        journal.refused(shown(from), refusal);
         continue;
       }
-      host.onDatagram?.(shown(from), datagram);
+      journal.onDatagram?.(shown(from), datagram);
       try {
         await this.#socket.send(datagram, from);
         this.#datagrams++;
         this.#bytes += datagram.length;
       } catch (error) {
-        host.sendFailed(shown(from), error);
+        journal.sendFailed(shown(from), error);
       }
     }
   }
 
   /** Why a datagram from there gets no answer, if so. */
-  #refusal({ hostname, port }: Deno.NetAddr, { ownPorts }: DatagramHost): string | undefined {
+  #refusal({ hostname, port }: Deno.NetAddr, ownPorts: ReadonlySet<number>): string | undefined {
     if (port < FIRST_FREE_PORT) return "its port is below 1024, so the answer might be echoed for ever";
     if (ownPorts.has(port)) return "its port is the server's own, so the answer might be echoed for ever";
     if (LINK_LOCAL.test(hostname) && !this.#onOneLink) {
