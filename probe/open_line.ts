@@ -1,4 +1,4 @@
-/** Makes a line to an address of any scheme. */
+/** A line to an address, by whatever carries it. */
 
 import { type Address, isDatagram } from "../base/address.ts";
 import { Messages } from "./messages.ts";
@@ -23,7 +23,7 @@ export interface Route {
   readonly turns?: Turns;
 }
 
-/** Makes a line. `connection` chooses which bytes it sends. Throws Failure, also when `signal` aborts. */
+/** Makes a line; `connection` chooses its bytes. Throws Failure; gives up when `signal` aborts. */
 export async function openLine(
   { address, dial, size, timeout, window, turns }: Route,
   block: Uint8Array<ArrayBuffer>,
