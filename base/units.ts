@@ -38,11 +38,8 @@ export function duration(text: string): number {
   return ms;
 }
 
-/** The same, or 0 for none. */
-export const durationOrNone = orOff(duration, 0);
-
 /** What `parse` reads, and besides it `0` and `off`, which give `none`. */
-export function orOff(parse: (text: string) => number, none: number): (text: string) => number {
+export function orOff<T>(parse: (text: string) => T, none: T): (text: string) => T {
   return (text) => {
     if (/^(off|0(ms|s|m|h)?)$/.test(text)) return none;
     try {

@@ -1,53 +1,82 @@
-/** One row a flag: it feeds parsing, defaults, types, help (help.ts), and the README (a test holds them together). */
+/** One row a flag: it feeds parsing, defaults, types, help (help.ts) and docs/commands.md (tools/docs.ts). */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { type Kind, KINDS } from "./kinds.ts";
 import { unknownFlag } from "./meant.ts";
-import { UsageError } from "../base/units.ts";
+import { oneOf, orOff, UsageError } from "../base/units.ts";
 
-/** One flag. Without `value` it is a switch. `initial` is the text that stands for the flag when it is not given. */
-export interface Flag<T> {
-  readonly name: string;
+interface Described {
+  /** A letter of its own: `-c` beside `--count`. */
   readonly short?: string;
-  readonly value?: string;
-  readonly initial?: string;
   readonly help: string;
-  readonly parse: (text: string) => T;
 }
 
-export type Flags = Readonly<Record<string, Flag<unknown>>>;
+/** It is there or not. */
+export interface Switch extends Described {
+  readonly kind: "switch";
+}
+
+/** One of the words `of`. */
+export interface Choice extends Described {
+  readonly kind: "choice";
+  /** What stands for a value in the help. */
+  readonly value: string;
+  readonly of: readonly string[];
+  /** The text that stands for the flag when it is not given; without it, the option is undefined then. */
+  readonly initial?: string;
+}
+
+/** A value of one of the kinds in kinds.ts. */
+export interface Valued extends Described {
+  readonly kind: keyof typeof KINDS;
+  readonly initial?: string;
+  /** What `0` and `off` stand for, where they may be given. */
+  readonly none?: number;
+  /** In place of what the kind has. */
+  readonly value?: string;
+  readonly parse?: (text: string) => unknown;
+}
+
+export type Row = Switch | Choice | Valued;
+
+/** A table of flags by the names of their options: `maxClients` is `--max-clients`. */
+export type Flags = Readonly<Record<string, Row>>;
+
+type ValueOf<R extends Row> = R extends Switch ? boolean
+  : R extends { readonly of: readonly (infer Word)[] } ? Word
+  : R extends { readonly parse: (text: string) => infer T } ? T
+  : R extends Valued ? ReturnType<(typeof KINDS)[R["kind"]]["parse"]>
+  : never;
+
+type Missing<R extends Row> = R extends Switch | { readonly initial: string } ? never : undefined;
 
 /** The typed, complete options that a table of flags gives. */
-export type Options<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
+export type Options<F extends Flags> = { readonly [K in keyof F]: ValueOf<F[K]> | Missing<F[K]> };
 
-/** A flag with a value and a default. */
-export function option<T>(
-  name: string,
-  value: string,
-  parse: (text: string) => T,
-  initial: string,
-  help: string,
-): Flag<T> {
-  return { name, value, parse, initial, help };
+/** A row with all that follows from its kind. */
+export interface Flag extends Described {
+  readonly key: string;
+  readonly name: string;
+  readonly kind: Row["kind"];
+  /** What stands for its value in the help; undefined: a switch. */
+  readonly value?: string;
+  readonly initial?: string;
+  /** The words that may be given. */
+  readonly of?: readonly string[];
+  /** Throws UsageError. */
+  readonly parse: (text: string) => unknown;
 }
 
-/** A flag with a value and no default: undefined when it is not given. */
-export function optional<T>(
-  name: string,
-  value: string,
-  parse: (text: string) => T,
-  help: string,
-): Flag<T | undefined> {
-  return { name, value, parse, help };
-}
-
-/** A flag without a value. */
-export function toggle(name: string, help: string): Flag<boolean> {
-  return { name, parse: () => true, help };
-}
-
-/** The same flag with a letter of its own: `-c` beside `--count`. */
-export function lettered<T>(short: string, flag: Flag<T>): Flag<T> {
-  return { ...flag, short };
+/** The flags of a table, in its order. */
+export function flagsOf(table: Flags): Flag[] {
+  return Object.entries(table).map(([key, row]) => {
+    const name = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (row.kind === "switch") return { ...row, key, name, parse: () => true };
+    if (row.kind === "choice") return { ...row, key, name, parse: oneOf(...row.of) };
+    const { value, parse }: Kind<unknown> = { ...KINDS[row.kind], ...row };
+    const { none } = row;
+    return { ...row, key, name, value, parse: none === undefined ? parse : orOff(parse, none) };
+  });
 }
 
 /** One command: what it is called, what it takes, how it is explained. */
@@ -65,21 +94,21 @@ export function parse<F extends Flags>(
   command: Command<F>,
   words: readonly string[],
 ): { options: Options<F>; operands: string[] } {
-  const rows = Object.entries(command.flags);
-  const spelled = checked(command.name, rows.map(([, flag]) => flag), words);
-  const valued = rows.filter(([, flag]) => flag.value !== undefined).map(([, flag]) => flag.name);
-  const toggles = rows.filter(([, flag]) => flag.value === undefined).map(([, flag]) => flag.name);
+  const flags = flagsOf(command.flags);
+  const spelled = checked(command.name, flags, words);
+  const valued = flags.filter(({ value }) => value !== undefined).map(({ name }) => name);
+  const switches = flags.filter(({ value }) => value === undefined).map(({ name }) => name);
   const found = parseArgs(spelled, {
     string: [...valued, "_"],
-    boolean: toggles,
-    collect: [...valued, ...toggles],
-    alias: Object.fromEntries(rows.flatMap(([, flag]) => flag.short ? [[flag.short, flag.name]] : [])),
+    boolean: switches,
+    collect: [...valued, ...switches],
+    alias: Object.fromEntries(flags.flatMap(({ short, name }) => short ? [[short, name]] : [])),
   });
-  const options = rows.map(([key, flag]) => [key, valueOf(flag, found[flag.name] ?? [])]);
+  const options = flags.map((flag) => [flag.key, valueOf(flag, found[flag.name] ?? [])]);
   return { options: Object.fromEntries(options) as Options<F>, operands: found._.map(String) };
 }
 
-function valueOf(flag: Flag<unknown>, given: readonly (string | boolean)[]): unknown {
+function valueOf(flag: Flag, given: readonly (string | boolean)[]): unknown {
   const [text, ...more] = given;
   if (more.length > 0) throw new UsageError(`--${flag.name} is given ${given.length} times; once is enough`);
   if (flag.value === undefined) return text === true;
@@ -97,7 +126,7 @@ function valueOf(flag: Flag<unknown>, given: readonly (string | boolean)[]): unk
  * parseArgs would take `--quiet=maybe`, `-q5` and `--_`, and no negative number as a value. Here a flag is one of
  * the table, spelled as it is there, and `-c -1` is returned as `--count=-1`.
  */
-function checked(command: string, flags: readonly Flag<unknown>[], words: readonly string[]): string[] {
+function checked(command: string, flags: readonly Flag[], words: readonly string[]): string[] {
   const spelled: string[] = [];
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? "";
@@ -117,7 +146,7 @@ function checked(command: string, flags: readonly Flag<unknown>[], words: readon
 }
 
 /** The flag of the word whose value is the next word; undefined where none is wanted. Throws UsageError. */
-function lastFlag(command: string, flags: readonly Flag<unknown>[], word: string): Flag<unknown> | undefined {
+function lastFlag(command: string, flags: readonly Flag[], word: string): Flag | undefined {
   const names = ["help", ...flags.map((flag) => flag.name)];
   const [, dashes, name = "", given] = /^(--?)(?!$)([^=]*)(=.*)?$/s.exec(word) ?? [];
   if (dashes === "--") {

@@ -1,6 +1,6 @@
 /** The text of `--help`. */
 
-import type { Command, Flags } from "./flags.ts";
+import { type Command, type Flags, flagsOf } from "./flags.ts";
 
 /** What every terminal shows. */
 export const WIDTH = 80;
@@ -10,7 +10,7 @@ const NO_BREAK = "\u00a0";
 
 /** The text of `echo COMMAND --help`, in so many columns. */
 export function help(command: Command<Flags>, width = WIDTH): string {
-  const flags = Object.values(command.flags).map((flag) => [
+  const flags = flagsOf(command.flags).map((flag) => [
     `${flag.short ? `-${flag.short}, ` : "    "}--${flag.name}${flag.value ? ` ${flag.value}` : ""}`,
     `${flag.help}${flag.initial === undefined ? "" : ` (default ${flag.initial})`}`
       .replace(/(?<=\(default) (?=\S+\)$)/, NO_BREAK),

@@ -2,7 +2,8 @@
 
 import config from "../deno.json" with { type: "json" };
 import { type Address, DEFAULT_HOST, isDatagram, isLocal } from "../base/address.ts";
-import { type Command, type Flags, lettered, option, optional, type Options, toggle } from "../cli/flags.ts";
+import type { Command, Flags, Options } from "../cli/flags.ts";
+import { KINDS } from "../cli/kinds.ts";
 import { checkWritable } from "../cli/output.ts";
 import { listenToSignals } from "../cli/signals.ts";
 import type { Plan } from "../load/plan.ts";
@@ -12,66 +13,49 @@ import { readResult } from "../measure/result.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { Progress } from "../report/progress.ts";
 import { type Publication, publish } from "../report/publish.ts";
-import { count, duration, durationOrNone, size, UsageError } from "../base/units.ts";
+import { UsageError } from "../base/units.ts";
 import {
   ADDRESS,
   dialFlags,
   dialOptions,
   dropPermissions,
-  DURATION,
   EXIT_CODES,
-  jsonFlag,
+  json,
   messageSize,
   parseOrHelp,
   SCHEMES,
   seed,
-  SIZE,
   target,
   timeout,
-  workers,
 } from "./dial_flags.ts";
 
 const flags = {
-  connections: lettered("c", option("connections", "N", count, "1", "open at once")),
-  size: lettered("s", option("size", "SIZE", size, "64", "bytes a message")),
-  duration: lettered(
-    "d",
-    optional("duration", "D", duration, "of the measurement (default 10s, without -n)"),
-  ),
-  messages: lettered(
-    "n",
-    optional("messages", "N", count, "measure so many messages, over all connections"),
-  ),
-  rate: optional(
-    "rate",
-    "N",
-    count,
-    "send N messages/s by the clock; latency counts from when each was due",
-  ),
-  pipeline: optional("pipeline", "N", count, "keep N messages on their way on each connection (default 1)"),
-  connectRate: toggle("connect-rate", "a new connection for each message"),
-  warmup: optional(
-    "warmup",
-    "D",
-    durationOrNone,
-    "not measured; 0: none (default 1s, a tenth of a short -d, none with -n)",
-  ),
-  workers: option(
-    "workers",
-    "N",
-    workers,
-    "1",
-    "threads, each with its share of the connections and the rate; auto: one a core",
-  ),
-  timeout: option("timeout", "D", timeout, "5s", "for connecting, and for each reply, or off"),
-  seed: option("seed", "N", seed, "1", "of the random bytes that are sent"),
-  json: jsonFlag,
-  quiet: lettered("q", toggle("quiet", "no progress on the terminal, only the report")),
-  hdr: optional("hdr", "FILE", String, "write the latencies as a standard HDR histogram log (.hlog)"),
-  report: optional("report", "FILE", String, "write the report as one HTML page"),
-  compare: optional("compare", "FILE", String, "an earlier --json, to be shown beside this run"),
+  connections: { kind: "count", short: "c", initial: "1", help: "open at once" },
+  size: { kind: "size", short: "s", initial: "64", help: "bytes a message" },
+  duration: { kind: "duration", short: "d", help: "of the measurement (default 10s, without -n)" },
+  messages: { kind: "count", short: "n", help: "measure so many messages, over all connections" },
+  rate: { kind: "count", help: "send N messages/s by the clock; latency counts from when each was due" },
+  pipeline: { kind: "count", help: "keep N messages on their way on each connection (default 1)" },
+  connectRate: { kind: "switch", help: "a new connection for each message" },
+  warmup: {
+    kind: "duration",
+    none: 0,
+    help: "not measured; 0: none (default 1s, a tenth of a short -d, none with -n)",
+  },
+  workers: {
+    kind: "threads",
+    initial: "1",
+    help: "threads, each with its share of the connections and the rate; auto: one a core",
+  },
+  timeout: { ...timeout, help: "for connecting, and for each reply, or off" },
+  seed,
+  json,
+  quiet: { kind: "switch", short: "q", help: "no progress on the terminal, only the report" },
+  hdr: { kind: "file", help: "write the latencies as a standard HDR histogram log (.hlog)" },
+  report: { kind: "file", help: "write the report as one HTML page" },
+  compare: { kind: "file", help: "an earlier --json, to be shown beside this run" },
   ...dialFlags,
-} satisfies Flags;
+} as const satisfies Flags;
 
 export const command: Command<typeof flags> = {
   name: "bench",
@@ -81,9 +65,9 @@ export const command: Command<typeof flags> = {
   notes: [
     ADDRESS,
     `${SCHEMES} The default host is ${DEFAULT_HOST}.`,
-    DURATION,
-    SIZE,
-    "N may end in k or M (of 1000).",
+    KINDS.duration.note,
+    KINDS.size.note,
+    KINDS.count.note,
     "Without --rate a slow reply holds up the next message, and the latency is that of a willing client: use " +
     "--rate to learn what users see.",
     EXIT_CODES,

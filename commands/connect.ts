@@ -2,9 +2,10 @@
 
 import { DEFAULT_HOST, DEFAULT_PORT, isLocal, isPort, namesPort, parseAddress } from "../base/address.ts";
 import { checkDatagrams } from "./checks.ts";
-import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
+import type { Command, Flags } from "../cli/flags.ts";
+import { KINDS } from "../cli/kinds.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { durationOrNone, LARGEST_DATAGRAM, size, UsageError } from "../base/units.ts";
+import { LARGEST_DATAGRAM, size, UsageError } from "../base/units.ts";
 import { note } from "../cli/output.ts";
 import { connect } from "../client.ts";
 import { USUAL_DATAGRAM } from "../client/datagrams.ts";
@@ -13,11 +14,9 @@ import {
   dialFlags,
   dialOptions,
   dropPermissions,
-  DURATION,
   EXIT_CODES,
   parseOrHelp,
   SCHEMES,
-  SIZE,
   timeout,
 } from "./dial_flags.ts";
 
@@ -33,22 +32,20 @@ function datagramSize(text: string): number {
 }
 
 const flags = {
-  timeout: option("timeout", "D", timeout, "5s", "for connecting, and for each wait for a reply, or off"),
-  retry: optional(
-    "retry",
-    "D",
-    durationOrNone,
-    "go on trying to connect for so long (default: one try); not for udp",
-  ),
-  size: optional(
-    "size",
-    "SIZE",
-    datagramSize,
-    "in a pipe: the most that a datagram holds (default 1200); udp",
-  ),
+  timeout: { ...timeout, help: "for connecting, and for each wait for a reply, or off" },
+  retry: {
+    kind: "duration",
+    none: 0,
+    help: "go on trying to connect for so long (default: one try); not for udp",
+  },
+  size: {
+    kind: "size",
+    parse: datagramSize,
+    help: "in a pipe: the most that a datagram holds (default 1200); udp",
+  },
   ...dialFlags,
-  quiet: lettered("q", toggle("quiet", "print nothing but what came back")),
-} satisfies Flags;
+  quiet: { kind: "switch", short: "q", help: "print nothing but what came back" },
+} as const satisfies Flags;
 
 export const command: Command<typeof flags> = {
   name: "connect",
@@ -61,8 +58,8 @@ export const command: Command<typeof flags> = {
     `${SCHEMES} The default host is ${DEFAULT_HOST}.`,
     UDP_CLIENT,
     'A MESSAGE that begins with - goes after --. At the prompt "exit" leaves, and \\exit sends the word.',
-    DURATION,
-    SIZE,
+    KINDS.duration.note,
+    KINDS.size.note,
     EXIT_CODES,
     "Signals: INT, TERM, HUP and QUIT end the input, a second one the process, with 130.",
   ],

@@ -2,44 +2,42 @@
 
 import { DEFAULT_HOST, isLocal } from "../base/address.ts";
 import config from "../deno.json" with { type: "json" };
-import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
+import type { Command, Flags } from "../cli/flags.ts";
+import { KINDS } from "../cli/kinds.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, durationOrNone, size } from "../base/units.ts";
 import { ping } from "../probe/ping.ts";
 import {
   ADDRESS,
   dialFlags,
   dialOptions,
   dropPermissions,
-  DURATION,
-  jsonFlag,
+  json,
   messageSize,
   parseOrHelp,
   SCHEMES,
   seed,
-  SIZE,
   target,
   timeout,
 } from "./dial_flags.ts";
 
 const flags = {
-  count: lettered("c", optional("count", "N", count, "stop after so many messages (default: at Ctrl-C)")),
-  interval: lettered(
-    "i",
-    option("interval", "D", durationOrNone, "1s", "from one message to the next; 0: at each reply"),
-  ),
-  size: lettered("s", option("size", "SIZE", size, "64", "bytes a message")),
-  timeout: lettered("W", option("timeout", "D", timeout, "5s", "for connecting, and for each reply, or off")),
-  deadline: lettered(
-    "w",
-    optional("deadline", "D", durationOrNone, "stop after so long, whatever came back"),
-  ),
-  reconnect: lettered("r", toggle("reconnect", "a new connection for each message, with its own times")),
-  seed: option("seed", "N", seed, "1", "of the random bytes that are sent"),
-  json: jsonFlag,
-  quiet: lettered("q", toggle("quiet", "print nothing but the summary")),
+  count: { kind: "count", short: "c", help: "stop after so many messages (default: at Ctrl-C)" },
+  interval: {
+    kind: "duration",
+    short: "i",
+    none: 0,
+    initial: "1s",
+    help: "from one message to the next; 0: at each reply",
+  },
+  size: { kind: "size", short: "s", initial: "64", help: "bytes a message" },
+  timeout: { ...timeout, short: "W", help: "for connecting, and for each reply, or off" },
+  deadline: { kind: "duration", short: "w", none: 0, help: "stop after so long, whatever came back" },
+  reconnect: { kind: "switch", short: "r", help: "a new connection for each message, with its own times" },
+  seed,
+  json,
+  quiet: { kind: "switch", short: "q", help: "print nothing but the summary" },
   ...dialFlags,
-} satisfies Flags;
+} as const satisfies Flags;
 
 export const command: Command<typeof flags> = {
   name: "ping",
@@ -49,8 +47,8 @@ export const command: Command<typeof flags> = {
   notes: [
     ADDRESS,
     `${SCHEMES} The default host is ${DEFAULT_HOST}.`,
-    DURATION,
-    SIZE,
+    KINDS.duration.note,
+    KINDS.size.note,
     "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong or went down with its " +
     "connection, or a --deadline came before the --count; 2 the command line was wrong.",
     "Signals: INT, TERM and HUP end it with its summary, a second one at once, with 130; QUIT (Ctrl-\\) shows the " +

@@ -2,85 +2,79 @@
 
 import { DEFAULT_PORT, isEncrypted, isLocal, parseAddress } from "../base/address.ts";
 import { checkProxyServer, checkServer, checkTls } from "./checks.ts";
-import { type Command, type Flags, lettered, option, optional, toggle } from "../cli/flags.ts";
-import { networks } from "../base/ip.ts";
+import type { Command, Flags } from "../cli/flags.ts";
+import { KINDS } from "../cli/kinds.ts";
 import { LEVELS } from "../server/events.ts";
 import { LineWriter } from "../server/line_writer.ts";
 import { closeLog, type Log, openLog } from "../server/log.ts";
 import { listenToSignals } from "../cli/signals.ts";
-import { count, duration, durationOrNone, mode, oneOf, orOff, UsageError } from "../base/units.ts";
+import { UsageError } from "../base/units.ts";
 import { reason } from "../base/errors.ts";
 import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls/tls.ts";
 import { Totals } from "../server/totals.ts";
 import type { Service } from "../server/service.ts";
 import { Server } from "../server.ts";
 import { ServerPool } from "../threads/pool.ts";
-import { ADDRESS, dropPermissions, DURATION, parseOrHelp, SCHEMES, workers } from "./dial_flags.ts";
+import { ADDRESS, dropPermissions, parseOrHelp, SCHEMES } from "./dial_flags.ts";
 
 const UDP_SERVER =
   "udp: no answer goes to a port below 1024 or one of our own: two echo services would never end.";
 
 const flags = {
-  maxClients: option(
-    "max-clients",
-    "N",
-    orOff(count, Infinity),
-    "10k",
-    "clients served at once, or off; a surplus one is closed",
-  ),
-  idleTimeout: option(
-    "idle-timeout",
-    "D",
-    orOff(duration, Infinity),
-    "off",
-    "close a client that is silent for so long",
-  ),
-  writeTimeout: option(
-    "write-timeout",
-    "D",
-    orOff(duration, Infinity),
-    "60s",
-    "cut off a client that sends and does not read, or off",
-  ),
-  socketMode: optional(
-    "socket-mode",
-    "MODE",
-    mode,
-    "permissions of a Unix socket, in octal (default: the umask's)",
-  ),
-  cert: optional(
-    "cert",
-    "FILE",
-    String,
-    "tls: the certificate and its chain, in PEM (default: made for this run)",
-  ),
-  key: optional("key", "FILE", String, "tls: the private key of --cert, in PEM"),
-  saveCert: optional(
-    "save-cert",
-    "FILE",
-    String,
-    "tls: where to write the certificate that is made, for --ca",
-  ),
-  clientCa: optional("client-ca", "FILE", String, "tls: clients must show a certificate of this CA"),
-  proxyProtocol: toggle(
-    "proxy-protocol",
-    "each connection begins with a PROXY header, v1 or v2; needs --trust",
-  ),
-  trust: optional("trust", "CIDRS", networks, "the proxies whose headers are believed: 10.0.0.0/8,192.0.2.7"),
-  drain: option("drain", "D", durationOrNone, "5s", "how long clients may take to finish at the stop, or 0"),
-  workers: option("workers", "N", workers, "1", "threads that accept on the same ports; auto: one a core"),
-  logLevel: optional(
-    "log-level",
-    "L",
-    oneOf(...LEVELS),
-    `${LEVELS.join(", ")}; messages are info (default info)`,
-  ),
-  logFormat: option("log-format", "F", oneOf("text", "json"), "text", "text, or json: one object a line"),
-  quiet: lettered(
-    "q",
-    toggle("quiet", "as --log-level warn: for load; where it listens is said all the same"),
-  ),
-} satisfies Flags;
+  maxClients: {
+    kind: "count",
+    none: Infinity,
+    initial: "10k",
+    help: "clients served at once, or off; a surplus one is closed",
+  },
+  idleTimeout: {
+    kind: "duration",
+    none: Infinity,
+    initial: "off",
+    help: "close a client that is silent for so long",
+  },
+  writeTimeout: {
+    kind: "duration",
+    none: Infinity,
+    initial: "60s",
+    help: "cut off a client that sends and does not read, or off",
+  },
+  socketMode: { kind: "mode", help: "permissions of a Unix socket, in octal (default: the umask's)" },
+  cert: { kind: "file", help: "tls: the certificate and its chain, in PEM (default: made for this run)" },
+  key: { kind: "file", help: "tls: the private key of --cert, in PEM" },
+  saveCert: { kind: "file", help: "tls: where to write the certificate that is made, for --ca" },
+  clientCa: { kind: "file", help: "tls: clients must show a certificate of this CA" },
+  proxyProtocol: {
+    kind: "switch",
+    help: "each connection begins with a PROXY header, v1 or v2; needs --trust",
+  },
+  trust: { kind: "networks", help: "the proxies whose headers are believed: 10.0.0.0/8,192.0.2.7" },
+  drain: {
+    kind: "duration",
+    none: 0,
+    initial: "5s",
+    help: "how long clients may take to finish at the stop, or 0",
+  },
+  workers: { kind: "threads", initial: "1", help: "threads that accept on the same ports; auto: one a core" },
+  logLevel: {
+    kind: "choice",
+    value: "L",
+    of: LEVELS,
+    help: `${LEVELS.join(", ")}; messages are info (default info)`,
+  },
+  logFormat: {
+    kind: "choice",
+    value: "F",
+    of: ["text", "json"],
+    initial: "text",
+    help: "text, or json: one object a line",
+  },
+  quiet: {
+    kind: "switch",
+    short: "q",
+    help: "as --log-level warn: for load; where it listens is said all the same",
+  },
+} as const satisfies Flags;
 
 export const command: Command<typeof flags> = {
   name: "serve",
@@ -93,8 +87,8 @@ export const command: Command<typeof flags> = {
     UDP_SERVER,
     "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2 logs the present state, " +
     "and reads the files of --cert, --key and --client-ca again.",
-    DURATION,
-    "N may end in k or M.",
+    KINDS.duration.note,
+    KINDS.count.note,
   ],
   examples: [
     ["echo serve", "port 8890, every interface"],

@@ -1,8 +1,8 @@
 /** `deno task compare`: ours beside its peers, in one run. It writes compare/RESULTS.md and compare/ratios.svg. */
 
-import { type Command, type Flags, option, optional, parse } from "../cli/flags.ts";
+import { type Command, type Flags, parse } from "../cli/flags.ts";
 import { help } from "../cli/help.ts";
-import { count, duration, UsageError } from "../base/units.ts";
+import { UsageError } from "../base/units.ts";
 import { Failure } from "../base/errors.ts";
 import { type Cell, CELLS } from "./cells.ts";
 import { chart } from "./chart.ts";
@@ -17,11 +17,15 @@ const FORMAT_SECONDS = 30;
 const NAMES = CELLS.map(({ name }) => name).join(", ");
 
 const flags = {
-  rounds: option("rounds", "N", count, "3", "of each cell; a figure is their median"),
-  seconds: option("seconds", "D", duration, "1s", "of each measurement"),
-  only: optional("only", "CELL,...", chosen, "cells to measure (default: all)"),
-  out: option("out", "FOLDER", String, ROOT, "where compare/RESULTS.md and compare/ratios.svg are written"),
-} satisfies Flags;
+  rounds: { kind: "count", initial: "3", help: "of each cell; a figure is their median" },
+  seconds: { kind: "duration", initial: "1s", help: "of each measurement" },
+  only: { kind: "name", value: "CELL,...", parse: chosen, help: "cells to measure (default: all)" },
+  out: {
+    kind: "folder",
+    initial: ROOT,
+    help: "where compare/RESULTS.md and compare/ratios.svg are written",
+  },
+} as const satisfies Flags;
 
 const command: Command<typeof flags> = {
   name: "compare",

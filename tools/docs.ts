@@ -7,12 +7,16 @@ import { command as bench } from "../commands/bench.ts";
 import { command as connect } from "../commands/connect.ts";
 import { command as ping } from "../commands/ping.ts";
 import { command as serve } from "../commands/serve.ts";
-import type { Command, Flag, Flags } from "../cli/flags.ts";
+import { type Command, type Flag, type Flags, flagsOf } from "../cli/flags.ts";
+import { KINDS } from "../cli/kinds.ts";
 import { EVENTS, type Fields } from "../server/events.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
 const COMMANDS: readonly Command<Flags>[] = [serve, connect, ping, bench];
+
+/** They stand in a table of their own. */
+const KIND_NOTES: ReadonlySet<string> = new Set(Object.values(KINDS).map(({ note }) => note));
 
 /** The keys of the log as JSON. That all are here is checked by their type. */
 const KEYS: Record<keyof Fields, string> = {
@@ -57,6 +61,8 @@ function commandsPage(): string {
     "Flags may stand before and after the other words, `--flag VALUE` is also `--flag=VALUE`, and switches of one " +
     "letter may share a dash. What follows `--` is no flag.",
     ...COMMANDS.flatMap(commandSection),
+    "## Values",
+    table(["value", "flags"], valueRows()),
   ].join("\n\n");
 }
 
@@ -65,13 +71,22 @@ function commandSection({ name, usage, summary, flags, notes, examples }: Comman
     `## echo ${name}`,
     code("text", [`echo ${usage}`]),
     escaped(summary),
-    table(["flag", "default", "meaning"], Object.values(flags).map(flagRow)),
-    notes.map((note) => `- ${escaped(note)}`).join("\n"),
+    table(["flag", "default", "meaning"], flagsOf(flags).map(flagRow)),
+    notes.filter((note) => !KIND_NOTES.has(note)).map((note) => `- ${escaped(note)}`).join("\n"),
     code("sh", aligned(examples)),
   ];
 }
 
-function flagRow(flag: Flag<unknown>): string[] {
+/** The kinds of which a flag of some command is. */
+function valueRows(): string[][] {
+  const flags = COMMANDS.flatMap(({ flags }) => flagsOf(flags));
+  return Object.entries(KINDS).flatMap(([kind, { note }]) => {
+    const names = flags.filter((flag) => flag.kind === kind).map(({ name }) => `\`--${name}\``);
+    return names.length === 0 ? [] : [[cell(note), [...new Set(names)].join(", ")]];
+  });
+}
+
+function flagRow(flag: Flag): string[] {
   const value = flag.value === undefined ? "" : ` ${flag.value}`;
   const spelled = `\`--${flag.name}${value}\`${flag.short === undefined ? "" : `, \`-${flag.short}\``}`;
   return [spelled, flag.initial === undefined ? "" : `\`${flag.initial}\``, cell(flag.help)];

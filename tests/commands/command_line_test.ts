@@ -6,9 +6,9 @@ import { command as benchCommand } from "../../commands/bench.ts";
 import { command as pingCommand } from "../../commands/ping.ts";
 import { command as connectCommand } from "../../commands/connect.ts";
 import { command as serveCommand } from "../../commands/serve.ts";
-import { type Command, type Flags, lettered, option, parse, toggle } from "../../cli/flags.ts";
+import { type Command, type Flags, flagsOf, parse } from "../../cli/flags.ts";
 import { help } from "../../cli/help.ts";
-import { count, duration, UsageError } from "../../base/units.ts";
+import { UsageError } from "../../base/units.ts";
 import {
   has,
   peer,
@@ -167,7 +167,7 @@ Deno.test("what follows -- is a word, also when it looks like a flag", async () 
 
 Deno.test("every flag table is sane: unique names and shorts, help for each, defaults that parse", () => {
   for (const { name: command, flags } of tables) {
-    const rows = Object.values(flags);
+    const rows = flagsOf(flags);
     const names = rows.map(({ name }) => name).concat("help");
     assertEquals(new Set(names).size, names.length, `${command}: a name twice`);
     const shorts = rows.flatMap(({ short }) => short ?? []);
@@ -181,7 +181,7 @@ Deno.test("every flag table is sane: unique names and shorts, help for each, def
       }
       if (initial !== undefined) parse(initial);
     }
-    for (const [key, { name }] of Object.entries(flags)) {
+    for (const { key, name } of rows) {
       if (key !== "quiet") assertEquals(key.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`), name);
     }
   }
@@ -192,7 +192,7 @@ Deno.test("every --help names all flags with their defaults, and has examples th
     const text = help(command);
     assertStringIncludes(text, `usage: echo ${command.usage}\n`);
     const words = text.replaceAll(/\s+/g, " ");
-    for (const { name, value, initial, help } of Object.values(command.flags)) {
+    for (const { name, value, initial, help } of flagsOf(command.flags)) {
       assertStringIncludes(words, `--${name}${value === undefined ? "" : ` ${value}`} `);
       assertStringIncludes(words, initial === undefined ? help : `${help} (default ${initial})`);
     }
@@ -317,10 +317,10 @@ const table = {
   notes: [],
   examples: [],
   flags: {
-    port: { ...option("port", "N", count, "8", "the port"), short: "p" },
-    wait: option("wait", "D", duration, "5s", "the wait"),
-    quiet: lettered("q", toggle("quiet", "be quiet")),
-    verbose: lettered("v", toggle("verbose", "be verbose")),
+    port: { kind: "count", short: "p", initial: "8", help: "the port" },
+    wait: { kind: "duration", initial: "5s", help: "the wait" },
+    quiet: { kind: "switch", short: "q", help: "be quiet" },
+    verbose: { kind: "switch", short: "v", help: "be verbose" },
   },
 } satisfies Command<Flags>;
 

@@ -1,0 +1,77 @@
+/** The kinds of values that flags take: a row each, from which come parsing, its errors, help and the manual. */
+
+import { networks } from "../base/ip.ts";
+import { count, duration, mode, size, UsageError } from "../base/units.ts";
+
+export interface Kind<T> {
+  /** What stands for a value in the help. */
+  readonly value: string;
+  /** What a value may be, as a sentence. */
+  readonly note: string;
+  /** Throws UsageError. */
+  readonly parse: (text: string) => T;
+}
+
+export const KINDS = {
+  /** In milliseconds. */
+  duration: {
+    value: "D",
+    note: "D is a duration: 250ms, 5s, 2m, 1h30m; a bare number is seconds.",
+    parse: duration,
+  },
+  /** In bytes. */
+  size: {
+    value: "SIZE",
+    note: "SIZE is 64, 64k, 1M or 1MiB, in powers of 1024; 64kB and 1MB are of 1000.",
+    parse: size,
+  },
+  count: { value: "N", note: "N may end in k or M (of 1000).", parse: count },
+  seed: { value: "N", note: "N is a whole number, 0 too; it may end in k or M (of 1000).", parse: seed },
+  threads: { value: "N", note: "N is a whole number, or auto: one a core.", parse: threads },
+  file: { value: "FILE", note: "FILE is the path of a file.", parse: String },
+  folder: { value: "FOLDER", note: "FOLDER is the path of a folder.", parse: String },
+  name: { value: "NAME", note: "NAME is the name of a host, or an IP address.", parse: String },
+  mode: { value: "MODE", note: "MODE is three octal digits, as for chmod: 660, 0660.", parse: mode },
+  networks: {
+    value: "CIDRS",
+    note: "CIDRS are networks or addresses with a comma between them: 10.0.0.0/8,192.0.2.7.",
+    parse: networks,
+  },
+  sha256: {
+    value: "SHA256",
+    note: "SHA256 is 64 hex digits, with or without colons.",
+    parse: sha256,
+  },
+} as const satisfies Record<string, Kind<unknown>>;
+
+/** `0`, `10`, `10k`. */
+function seed(text: string): number {
+  return text === "0" ? 0 : count(text);
+}
+
+/** A thread takes some 10 MB; more of them than a few a core do nothing better. */
+const MOST_THREADS = 64;
+const MOST_THREADS_A_CORE = 4;
+
+function threads(text: string): number | "auto" {
+  if (text === "auto") return text;
+  const n = count(text);
+  const most = Math.max(MOST_THREADS, MOST_THREADS_A_CORE * navigator.hardwareConcurrency);
+  if (n > most) {
+    throw new UsageError(
+      `${text} threads are too many; at most ${most} are run here, and auto is one a core`,
+    );
+  }
+  return n;
+}
+
+/** As openssl and browsers show it, too. Returns upper-case hex with colons, as Deno does. */
+function sha256(text: string): string {
+  const pairs = text.replaceAll(":", "").toUpperCase().match(/[\dA-F]{2}/g) ?? [];
+  if (!/^([\dA-Fa-f]{2}:?){31}[\dA-Fa-f]{2}$/.test(text)) {
+    throw new UsageError(
+      `${JSON.stringify(text)} is not a SHA-256; that is 64 hex digits, with or without colons`,
+    );
+  }
+  return pairs.join(":");
+}
