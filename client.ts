@@ -1,17 +1,19 @@
-/** `echo connect`: one conversation, by a message, typed at a terminal, or piped. */
+/** `echo connect`: one message, lines typed at a terminal, or a pipe. */
 
 import { type Address, isDatagram, showAddress, type StreamAddress, withHost } from "./base/address.ts";
 import { printable } from "./base/escape.ts";
 import { note, output } from "./cli/output.ts";
 import { readLines } from "./cli/terminal.ts";
 import { showDuration, showSize } from "./base/units.ts";
-import { Conversation, type Dialogue, type Source } from "./client/conversation.ts";
+import type { Conversation, Source } from "./client/conversation.ts";
 import { DatagramConversation } from "./client/datagrams.ts";
+import { StreamConversation } from "./client/streams.ts";
 import { Failure, reason, Unreachable } from "./base/errors.ts";
 import { pause } from "./base/time.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
 import { transport } from "./net/schemes.ts";
 
+/** What `connect` is asked to do. */
 export interface ConnectOptions {
   readonly address: Address;
   readonly dial: DialOptions;
@@ -85,9 +87,9 @@ export async function connect(
   }
 }
 
-/** A conversation that can begin, and how that is told to who sits at the terminal. */
+/** A conversation that can begin, and what to say of it at the terminal. */
 interface Opened {
-  readonly conversation: Dialogue;
+  readonly conversation: Conversation;
   readonly opening: string;
   readonly details: readonly string[];
 }
@@ -108,15 +110,15 @@ async function open(
   const begin = performance.now();
   const { stream, details } = await reach({ ...options, address }, stop, say);
   const opening = `connected to ${where} in ${showDuration(performance.now() - begin)}`;
-  return { conversation: new Conversation(stream, where, timeout, deliver), opening, details };
+  return { conversation: new StreamConversation(stream, where, timeout, deliver), opening, details };
 }
 
-function thereAndBack({ bytes }: Dialogue): string {
+function thereAndBack({ bytes }: Conversation): string {
   return `${showSize(bytes)} there and back`;
 }
 
-/** How far a pipe is, each second, where stderr is a terminal and stdout is none. Returns what ends and removes it. */
-function showProgress(conversation: Dialogue, begin: number): () => void {
+/** Shows each second how far a pipe is, if stderr is a terminal and stdout is not. Returns a function that erases it. */
+function showProgress(conversation: Conversation, begin: number): () => void {
   if (!Deno.stderr.isTerminal() || Deno.stdout.isTerminal()) return () => {};
   let shown = false;
   const timer = setInterval(() => {
@@ -132,14 +134,14 @@ function showProgress(conversation: Dialogue, begin: number): () => void {
 
 type Say = (text: string) => void;
 
-async function finish(conversation: Dialogue, say: Say): Promise<void> {
+async function finish(conversation: Conversation, say: Say): Promise<void> {
   if (await conversation.during(conversation.finish())) return;
   say("note: all came back, but the other end keeps the connection open after our half-close\n");
 }
 
 /** The session at a terminal: each line is sent, what came back is shown with its round-trip time. */
 async function typed(
-  conversation: Dialogue,
+  conversation: Conversation,
   reply: Uint8Array[],
   timeout: number,
   say: Say,

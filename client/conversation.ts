@@ -1,214 +1,37 @@
-import { errno, Failure, failure, OutputClosed } from "../base/errors.ts";
-import { Outstanding } from "./outstanding.ts";
-import { pause, within } from "../base/time.ts";
-import { LAST_WORD_MS, type Stream } from "../net/stream.ts";
-import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
-import { showDuration } from "../base/units.ts";
+/** What `echo connect` asks of a connection and of datagrams alike. */
 
-/** How much may be on its way: more than the socket buffers of any path hold, and what bounds our memory. */
-const MAX_OUTSTANDING = 64 << 20;
-const RECEIVE_BUFFER = 256 << 10;
-/** When all is back and our direction is closed, how long the other end may take to close its own. */
-const LINGER_MS = 1000;
+import type { Failure } from "../base/errors.ts";
 
-/** Where bytes come from: fills the start of `into`, null at the end. `Deno.stdin` is one. */
+/** Where bytes come from. `Deno.stdin` is a source. */
 export interface Source {
+  /** Fills the start of `into`. Returns how many bytes, or null at the end. */
   read(into: Uint8Array): Promise<number | null>;
 }
 
 /**
- * The client's side of an echo, over a connection or by datagrams. It is broken for good by the first fault after
- * which nothing that comes back can be trusted.
+ * A client sends, and compares what comes back with what was sent. After the first fault that makes all further bytes
+ * worthless the conversation is broken: whoever is inside `during` gets that Failure.
  */
-export interface Dialogue {
-  /** Bytes that came back right. */
+export interface Conversation {
+  /** How many bytes came back right. */
   readonly bytes: number;
-  /** Counts besides, as the end of a sentence. */
+  /** Further counts, as the end of a sentence. */
   readonly summary: string;
-  /** What did not break it, and yet is no success. */
+  /** What went wrong without breaking it. */
   readonly fault: Failure | undefined;
-  /** Waits for `work`, or throws the Failure that breaks the dialogue meanwhile. */
+  /** Waits for `work`. Throws the Failure that breaks the conversation meanwhile. */
   during<T>(work: Promise<T>): Promise<T>;
   /** Sends all that the source gives. */
   send(source: Source): Promise<void>;
   /**
-   * Sends these bytes and waits until they are back. Returns the milliseconds from the first to the last, or
-   * undefined when they do not come back and it goes on without them.
+   * Sends these bytes and waits until they are back. Returns the milliseconds from the first to the last, or undefined
+   * if they are lost and the conversation goes on without them.
    */
   exchange(bytes: Uint8Array): Promise<number | undefined>;
-  /** Ends our direction and waits for the rest. Returns whether the other end ended too, as it should. */
+  /** Closes our direction and waits for the rest. Returns whether the other end closed its own too, as it should. */
   finish(): Promise<boolean>;
-  /** Breaks it off for a reason of our own: the name of a signal. */
+  /** Breaks it because a signal of this name came. */
   interrupt(name: string): void;
+  /** Closes the socket. */
   close(): void;
-}
-
-/**
- * The client's side over a stream: what is sent must come back, and is compared as it streams. The first fault, a
- * difference, a loss, a surplus, a silence of `timeout` milliseconds, breaks the conversation for good.
- */
-export class Conversation implements Dialogue {
-  readonly summary = "";
-  readonly fault = undefined;
-  readonly #stream: Stream;
-  readonly #where: string;
-  readonly #timeout: number;
-  readonly #deliver: (bytes: Uint8Array) => Promise<void>;
-  readonly #outstanding = new Outstanding(MAX_OUTSTANDING);
-  readonly #broken = Promise.withResolvers<never>();
-  readonly #ended = Promise.withResolvers<void>();
-  readonly #watch: ReturnType<typeof setInterval>;
-  #movedAt = performance.now();
-  #delivering = false;
-  #halfClosed = false;
-  /** Wrong bytes came: nothing more is sent. */
-  #faulty = false;
-  /** Why the last bytes could not be sent. */
-  #unsent: unknown;
-  /** Called when something came back, by whoever waits for that. */
-  #onProgress = () => {};
-
-  /** Owns the stream until `close`. `deliver` is handed what comes back, a piece at a time. */
-  constructor(stream: Stream, where: string, timeout: number, deliver: (bytes: Uint8Array) => Promise<void>) {
-    this.#stream = stream;
-    this.#where = where;
-    this.#timeout = timeout;
-    this.#deliver = deliver;
-    this.#broken.promise.catch(() => {}); // told to whoever is inside `during`
-    this.#watch = setInterval(() => this.#checkSilence(), Math.min(timeout / 10, 100));
-    this.#receive();
-  }
-
-  get bytes(): number {
-    return this.#outstanding.back;
-  }
-
-  during<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#broken.promise]);
-  }
-
-  async send(source: Source): Promise<void> {
-    for (;;) {
-      const piece = this.#outstanding.space();
-      if (piece.length === 0) {
-        await this.#progress();
-        continue;
-      }
-      const n = await source.read(piece);
-      if (n === null) return;
-      if (this.#faulty) return await this.#broken.promise;
-      if (this.#outstanding.length === 0) this.#movedAt = performance.now();
-      this.#outstanding.add(n);
-      try {
-        // Only what comes back counts as progress: a write may do no more than fill a buffer of the kernel.
-        for (let at = 0; at < n;) at += await this.#stream.write(piece.subarray(at, n));
-      } catch (error) {
-        this.#unsent = error;
-        await this.#ended.promise; // reading tells more of what happened than the failed write
-        throw failure("send to", this.#where, error);
-      }
-    }
-  }
-
-  async exchange(bytes: Uint8Array): Promise<number> {
-    const begin = performance.now();
-    let rest = bytes;
-    await this.send({
-      read(into) {
-        const part = rest.subarray(0, into.length);
-        into.set(part);
-        rest = rest.subarray(part.length);
-        return Promise.resolve(part.length === 0 ? null : part.length);
-      },
-    });
-    while (this.#outstanding.length > 0) await this.#progress();
-    return performance.now() - begin;
-  }
-
-  async finish(): Promise<boolean> {
-    this.#halfClosed = true;
-    try {
-      await this.#stream.closeWrite();
-    } catch (error) {
-      await this.#ended.promise;
-      throw failure("half-close", this.#where, error);
-    }
-    while (this.#outstanding.length > 0) await this.#progress();
-    return await within(LINGER_MS, this.#ended.promise.then(() => true), () => false);
-  }
-
-  interrupt(name: string): void {
-    this.#break(new Failure(`interrupted by ${name}${this.#score()}`));
-  }
-
-  close(): void {
-    clearInterval(this.#watch);
-    this.#stream.close();
-  }
-
-  async #receive(): Promise<void> {
-    const buffer = new Uint8Array(RECEIVE_BUFFER);
-    try {
-      for (;;) {
-        const n = await this.#stream.read(buffer);
-        if (n === null) break;
-        const bytes = buffer.subarray(0, n);
-        const right = this.#outstanding.take(bytes);
-        const asked = this.#outstanding.length;
-        this.#delivering = true;
-        await this.#deliver(bytes);
-        this.#delivering = false;
-        this.#movedAt = performance.now();
-        if (right < n) throw await this.#judge(bytes.subarray(right), asked);
-        this.#onProgress();
-      }
-      if (this.#outstanding.length > 0 || !this.#halfClosed) {
-        await pause(LAST_WORD_MS); // the system tells of a reset but once, and a write may hear of it
-        if (errno(this.#unsent) === "ECONNRESET") throw this.#unsent;
-        throw new Failure(`the other end closed the connection${this.#score()}`);
-      }
-      this.#ended.resolve();
-    } catch (error) {
-      const known = error instanceof Failure || error instanceof OutputClosed;
-      this.#break(
-        known ? error : new Failure(`${failure("receive from", this.#where, error).message}${this.#score()}`),
-      );
-    }
-  }
-
-  /** The Failure that the first wrong bytes are; `asked` bytes were on their way when they came. */
-  async #judge(wrong: Uint8Array, asked: number): Promise<Failure> {
-    this.#faulty = true;
-    clearInterval(this.#watch);
-    const came = await gather(this.#stream, wrong);
-    const { back: offset } = this.#outstanding;
-    const [before, after, next] = [
-      this.#outstanding.before(BEFORE),
-      this.#outstanding.after(AFTER),
-      new Uint8Array(),
-    ];
-    return new Failure(diagnose({ offset, asked, before, after, next, came }).text);
-  }
-
-  #score(): string {
-    const { back, sent } = this.#outstanding;
-    return ` (${back} of ${sent} bytes came back)`;
-  }
-
-  #break(error: Error): void {
-    clearInterval(this.#watch);
-    this.#broken.reject(error);
-  }
-
-  #checkSilence(): void {
-    if (this.#outstanding.length === 0 || this.#delivering) return;
-    if (performance.now() - this.#movedAt < this.#timeout) return;
-    this.#break(
-      new Failure(`no reply from ${this.#where} for ${showDuration(this.#timeout)}${this.#score()}`),
-    );
-  }
-
-  #progress(): Promise<void> {
-    return new Promise((resolve) => this.#onProgress = resolve);
-  }
 }

@@ -1,20 +1,20 @@
-/** UDP, the client's side of RFC 862: no connection, so each datagram is looked for by itself. */
+/** `echo connect` over UDP (RFC 862): without a connection, each datagram is awaited by itself. */
 
 import { type DatagramAddress, DEFAULT_HOST, showAddress } from "../base/address.ts";
 import { LARGEST_DATAGRAM, showDuration } from "../base/units.ts";
-import type { Dialogue, Source } from "./conversation.ts";
+import type { Conversation, Source } from "./conversation.ts";
 import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
 import { DatagramLedger } from "../net/datagram_ledger.ts";
 import { Failure, failure } from "../base/errors.ts";
 
-/** Bytes that reach nearly every host in one packet: below the least MTU of IPv6 (1,280), less its headers. */
+/** Bytes that go in one packet on nearly every path: the least MTU of IPv6 is 1,280 bytes (RFC 8200), with headers. */
 export const USUAL_DATAGRAM = 1200;
-/** How much that came back may wait for one before it, so that it is passed on in the order of sending. */
+/** How many bytes that came back may wait for an earlier datagram, as they are delivered in the order of sending. */
 const HELD_BYTES = 16 << 20;
-/** What is settled is remembered so far back, to know a late or a doubled reply from a wrong one. */
+/** How many settled datagrams, and bytes of them, are remembered, to tell a late or doubled reply from a wrong one. */
 const REMEMBERED = 8192;
 const REMEMBERED_BYTES = 16 << 20;
-/** So many lost in a row, or a whole window if that is more, and there is nobody at the other end of a pipe. */
+/** After so many losses in a row, or a whole window if that is more, a pipe gives up: nobody answers. */
 const HOPELESS = 3;
 
 interface Sent {
@@ -24,12 +24,11 @@ interface Sent {
 }
 
 /**
- * Datagrams to an echo service, and what comes of them. The payload is the user's and nothing but that, for any
- * service of RFC 862 may be the peer; so a reply is matched by its content (see DatagramLedger). What comes back
- * in time is delivered in the order of sending; what does not, or comes back changed, is left out, and the rest
- * goes on.
+ * A conversation by datagrams. The payload is the user's bytes alone, because any service of RFC 862 may be the peer;
+ * so a reply is matched by its content (see DatagramLedger). What comes back in time is delivered in the order of
+ * sending. What is lost or comes back changed is left out, and the conversation goes on.
  */
-export class DatagramConversation implements Dialogue {
+export class DatagramConversation implements Conversation {
   readonly #peer: DatagramPeer;
   readonly #where: string;
   readonly #timeout: number;
@@ -39,9 +38,9 @@ export class DatagramConversation implements Dialogue {
   readonly #ledger: DatagramLedger;
   readonly #broken = Promise.withResolvers<never>();
   readonly #watch: ReturnType<typeof setInterval>;
-  /** As far back as the ledger remembers. */
+  /** By number, as far back as the ledger remembers. */
   readonly #sent = new Map<number, Sent>();
-  /** From the oldest that is not settled and delivered. */
+  /** Those that are not yet settled and delivered, in the order of sending. */
   readonly #order: Sent[] = [];
   #orderBytes = 0;
   readonly #counts = {
@@ -54,23 +53,23 @@ export class DatagramConversation implements Dialogue {
     surplus: 0,
     stray: 0,
   };
-  /** Those of the lost that did not come back in time: the others came back changed. */
+  /** How many of the lost ones did not come back in time; the others came back changed. */
   #timeouts = 0;
   #bytes = 0;
   #lostInARow = 0;
-  /** What is wrong with the first datagram that is. */
+  /** What is wrong with the first wrong datagram. */
   #wrong: string | undefined;
-  /** Where the last datagram from elsewhere came from. */
+  /** Where the last datagram came from that was not the peer's. */
   #stray = "";
   #delivering = false;
   #closed = false;
-  /** Called when something was settled or delivered, by whoever waits for that. */
+  /** Wakes up whoever waits for something to be settled or delivered. */
   #onProgress = () => {};
 
   /**
-   * A socket of its own for datagrams to `address`, of at most `size` bytes where a source is sent. `deliver` is
-   * handed what comes back. A name is resolved once, to its first address. Throws Failure; gives up when `signal`
-   * aborts.
+   * Opens a socket for datagrams to `address`. `size`: bytes of a datagram at most, where a source is sent; `timeout`:
+   * milliseconds to wait for each. `deliver` is handed what comes back. A name is resolved once, to its first address.
+   * Throws Failure, also when `signal` aborts before that.
    */
   static async open(
     address: DatagramAddress,
@@ -150,7 +149,7 @@ export class DatagramConversation implements Dialogue {
     return Promise.race([work, this.#broken.promise]);
   }
 
-  /** Sends all that the source gives, a datagram for each read, and as many at once as a socket buffer holds. */
+  /** Sends a datagram for each read of the source; as many are on their way at once as a socket buffer holds. */
   async send(source: Source): Promise<void> {
     const piece = new Uint8Array(this.#size);
     const hopeless = Math.max(HOPELESS, this.#window);
@@ -170,7 +169,7 @@ export class DatagramConversation implements Dialogue {
     }
   }
 
-  /** Sends one datagram. Returns the milliseconds until it was back, or undefined when it is given up. */
+  /** Sends one datagram. Returns the milliseconds until it was back, or undefined if it is lost. */
   async exchange(bytes: Uint8Array): Promise<number | undefined> {
     if (bytes.length > LARGEST_DATAGRAM) {
       throw new Failure(`a datagram takes ${LARGEST_DATAGRAM} bytes, and this line has ${bytes.length}`);
@@ -181,10 +180,7 @@ export class DatagramConversation implements Dialogue {
     return sent.state === "back" ? performance.now() - begin : undefined;
   }
 
-  /**
-   * Waits until each datagram has come back or is given up, and a moment longer, for a second reply to the last
-   * ones. There is no end that the other end could tell.
-   */
+  /** Waits until each datagram is back or lost, and then a moment for second replies. UDP has no end to wait for. */
   async finish(): Promise<boolean> {
     await this.#settledAll();
     if (this.#ledger.sent > 0) await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
@@ -260,7 +256,7 @@ export class DatagramConversation implements Dialogue {
     this.#onProgress();
   }
 
-  /** A stuck output holds up nothing but what is sent: datagrams that have come back are not late for it. */
+  /** Delivers beside the receiving: an output that is stuck makes no datagram late. */
   async #deliverInOrder(): Promise<void> {
     this.#delivering = true;
     try {

@@ -3,12 +3,12 @@ import { Buffer } from "node:buffer";
 const FIRST_CAPACITY = 256 << 10;
 /** The largest piece that is read at once. */
 const PIECE = 256 << 10;
-/** So much of what came back is kept: where it comes back a second time, it can be told from what is foreign. */
+/** So many bytes that came back are kept, to recognize them if they come back a second time. */
 const HISTORY = 256 << 10;
 
 /**
- * What was sent and has not come back yet, in a ring that grows up to `limit` bytes: a stream of any length is
- * compared in the memory of what is on its way.
+ * The bytes that were sent and are not back, in a ring that grows up to `limit` bytes. So a stream of any length is
+ * compared in bounded memory.
  */
 export class Outstanding {
   #ring: Uint8Array<ArrayBuffer>;
@@ -36,7 +36,7 @@ export class Outstanding {
     return this.#sent - this.#back;
   }
 
-  /** Where the next bytes to send go; empty when `limit` bytes are on their way. */
+  /** Where to put the next bytes to send; empty when `limit` bytes are on their way. */
   space(): Uint8Array<ArrayBuffer> {
     const window = this.#ring.length - HISTORY;
     if (this.length > window / 2 && window < this.#limit) this.#grow();
@@ -45,12 +45,12 @@ export class Outstanding {
     return this.#ring.subarray(at, at + Math.min(capacity - HISTORY - this.length, capacity - at, PIECE));
   }
 
-  /** The first `n` bytes of `space()` are about to be sent. */
+  /** Counts the first `n` bytes of `space()` as sent. */
   add(n: number): void {
     this.#sent += n;
   }
 
-  /** Takes what came back, as far as it is right. Returns how many bytes that are. */
+  /** Compares what came back, up to the first wrong byte. Returns how many bytes are right. */
   take(received: Uint8Array): number {
     for (let done = 0; done < received.length;) {
       const expected = this.#piece(this.#back, this.#back + received.length - done);

@@ -1,7 +1,7 @@
 /** What became of the datagrams that were sent to an echo service (RFC 862). */
 
 import { Buffer } from "node:buffer";
-import { diagnoseDatagram } from "./verify.ts";
+import { diagnoseDatagram } from "./diagnosis.ts";
 
 /**
  * So many that are settled, and all for so long after they were given up or would have been, are remembered, to

@@ -4,7 +4,7 @@ import type { Messages } from "./messages.ts";
 import { pause } from "../base/time.ts";
 import { Turns } from "../net/turns.ts";
 import { type Dialled, LAST_WORD_MS } from "../net/stream.ts";
-import { AFTER, BEFORE, diagnose, gather } from "../net/verify.ts";
+import { AFTER, BEFORE, diagnose, gather } from "../net/diagnosis.ts";
 import { Fault, fault, type Line, type Owner } from "./line.ts";
 
 const SMALLEST_BUFFER = 4 << 10;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Outstanding } from "../../client/outstanding.ts";
-import { AFTER, BEFORE, diagnose, diagnoseDatagram } from "../../net/verify.ts";
+import { AFTER, BEFORE, diagnose, diagnoseDatagram } from "../../net/diagnosis.ts";
 import { noise } from "../support/helpers.ts";
 
 const FIRST = 256 << 10;
