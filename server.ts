@@ -34,6 +34,7 @@ interface Door {
   serve(stop: AbortSignal): Promise<void>;
   /** Lets nobody in from now on. */
   stop(): void;
+  closing?(): number;
   renew?(tls: ServerTls): void;
   /** In place of all that, if another address cannot be listened on. */
   close(): void;
@@ -55,6 +56,8 @@ export class Server implements Service {
   readonly #sockets: DatagramSocket[] = [];
   readonly #ownPorts = new Set<number>();
   #doors: readonly Door[] = [];
+  /** What the totals have of `closing`. */
+  #closing = 0;
   /** A descriptor in reserve; undefined: it is lent, or none was to be had. */
   #spare = spareDescriptor();
   #lent = false;
@@ -85,6 +88,7 @@ export class Server implements Service {
       await this.#drain();
     } finally {
       this.#countDatagrams();
+      this.#countClosing();
       this.#timeouts.stop();
       this.#journal.close();
       this.#closeSpare();
@@ -94,6 +98,7 @@ export class Server implements Service {
   count(): Promise<void> {
     for (const connection of this.#connections) this.#journal.count(connection);
     this.#countDatagrams();
+    this.#countClosing();
     return Promise.resolve();
   }
 
@@ -122,6 +127,7 @@ export class Server implements Service {
       address: listener.address,
       close,
       stop: close,
+      closing: () => listener.closing?.() ?? 0,
       renew: (tls) => listener.renew?.(tls),
       serve: (stop) => this.#acceptAll(listener, stop),
     };
@@ -146,7 +152,8 @@ export class Server implements Service {
         accepted = await listener.accept();
       } catch (error) {
         if (stop.aborted) return;
-        if (this.#lendSpare(error)) continue; // whoever comes in by it is told
+        const lingers = listener.closing !== undefined; // whoever is turned away there would keep the spare
+        if (!lingers && this.#lendSpare(error)) continue; // whoever comes in by it is told
         if (concernsOne(error)) {
           this.#journal.aborted(listener.address, error);
           continue; // a pause would hold up those behind it
@@ -216,9 +223,9 @@ export class Server implements Service {
     this.#journal.refused(peer, reason);
   }
 
-  /** Ends the `n` oldest of the arriving, the least likely to be honest; returns whether there was one. */
+  /** Ends the `n` oldest of the arriving that can be ended, the least likely to be honest; returns whether one could. */
   #evict(n: number, reason: string): boolean {
-    const oldest = [...this.#arriving.values().take(n)];
+    const oldest = [...this.#arriving.values().filter(({ stream }) => !stream.lingers).take(n)];
     for (const connection of oldest) {
       this.#journal.refused(connection.peer, `the oldest handshake gives way: ${reason}`);
       this.#cutOff(connection, reason, false);
@@ -285,6 +292,12 @@ export class Server implements Service {
 
   #countDatagrams(): void {
     for (const socket of this.#sockets) this.#journal.countDatagrams(socket.takeCounts());
+  }
+
+  #countClosing(): void {
+    const closing = this.#doors.reduce((sum, door) => sum + (door.closing?.() ?? 0), 0);
+    this.#totals.add("closing", closing - this.#closing);
+    this.#closing = closing;
   }
 
   /**

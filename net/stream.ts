@@ -12,6 +12,8 @@ export interface Stream {
   closeWrite(): Promise<void>;
   /** Once. What is pending then rejects or ends, and the peer sees the end. */
   close(): void;
+  /** Set where close() frees no descriptor before the peer has left. */
+  readonly lingers?: boolean;
 }
 
 /** How long a write may take to tell why the other end is gone: the system tells of a reset but once. */
@@ -44,6 +46,8 @@ export interface Listener {
   readonly welcome?: Welcome;
   /** Rejects when one connection fails, when a resource is short, and for ever once it is closed. */
   accept(): Promise<Accepted>;
+  /** How many of its connections were closed and hold a descriptor still; undefined: its connections do not linger. */
+  closing?(): number;
   /** Shows this to the clients that come from now on. */
   renew?(tls: ServerTls): void;
   close(): void;

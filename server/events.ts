@@ -18,6 +18,7 @@ export interface Fields {
   readonly reason?: string;
   readonly accepted?: number;
   readonly open?: number;
+  readonly closing?: number;
   readonly served?: number;
   readonly rejected?: number;
   readonly refused?: number;
@@ -50,6 +51,7 @@ const TOTALS = [
   "duration_ms",
   "accepted",
   "open",
+  "closing",
   "served",
   "datagrams",
   "bytes",
@@ -156,9 +158,10 @@ export const EVENTS = {
     level: "warn",
     keys: [...TOTALS, "threads"],
     meaning:
-      "the answer to SIGUSR2: clients `open` now, in all and by `threads`, and the totals since the start",
+      "the answer to SIGUSR2: clients `open` now, in all and by `threads`; those that were closed and hold a descriptor until they leave (`closing`; TLS on Deno 2.7 alone); the totals since the start",
     say: (f) =>
-      `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open (${f.threads?.join(" + ")}), ${totals(f)}`,
+      `up ${showDuration(f.duration_ms ?? 0)}, ${f.open} open (${f.threads?.join(" + ")}), ` +
+      `${f.closing ? `${f.closing} closing, ` : ""}${totals(f)}`,
   }),
   reloaded: row({
     level: "info",

@@ -1,9 +1,22 @@
-const FIELDS = ["accepted", "served", "open", "rejected", "refused", "failed", "bytes", "datagrams"] as const;
+const FIELDS = [
+  "open",
+  "closing",
+  "accepted",
+  "served",
+  "rejected",
+  "refused",
+  "failed",
+  "bytes",
+  "datagrams",
+] as const;
 export type Total = typeof FIELDS[number];
+
+/** So many of them, the first, each thread also counts for itself. */
+const OF_THREAD = 2;
 
 /**
  * The server's counters since its start. They live in shared memory, so that all its threads count together;
- * each thread also has a count of its own of the connections it has open, for the day it dies with them.
+ * each thread also has a count of its own of the connections it holds, for the day it dies with them.
  */
 export class Totals {
   readonly #since = performance.now();
@@ -13,11 +26,11 @@ export class Totals {
   /** `memory` is that of another thread, or new; `thread` counts from 0. */
   constructor(readonly memory = Totals.memory(1), thread = 0) {
     this.#cells = new BigInt64Array(memory);
-    this.#mine = FIELDS.length + thread;
+    this.#mine = FIELDS.length + thread * OF_THREAD;
   }
 
   static memory(threads: number): SharedArrayBuffer {
-    return new SharedArrayBuffer((FIELDS.length + threads) * BigInt64Array.BYTES_PER_ELEMENT);
+    return new SharedArrayBuffer((FIELDS.length + threads * OF_THREAD) * BigInt64Array.BYTES_PER_ELEMENT);
   }
 
   get(total: Total): number {
@@ -26,13 +39,14 @@ export class Totals {
 
   /** Returns the new value. */
   add(total: Total, n: number): number {
-    if (total === "open") Atomics.add(this.#cells, this.#mine, BigInt(n));
-    return Number(Atomics.add(this.#cells, FIELDS.indexOf(total), BigInt(n))) + n;
+    const at = FIELDS.indexOf(total);
+    if (at < OF_THREAD) Atomics.add(this.#cells, this.#mine + at, BigInt(n));
+    return Number(Atomics.add(this.#cells, at, BigInt(n))) + n;
   }
 
   /** Open connections of each thread. */
   get threads(): number[] {
-    return Array.from(this.#cells.subarray(FIELDS.length), Number);
+    return Array.from(this.#cells.subarray(FIELDS.length).filter((_, i) => i % OF_THREAD === 0), Number);
   }
 
   /** All of them, by name, and the milliseconds since the start. */
@@ -46,8 +60,12 @@ export class Totals {
 
   /** The thread is dead, and its connections with it: they are failed. Returns how many they were. */
   writeOff(): number {
-    const lost = Number(Atomics.load(this.#cells, this.#mine));
+    const [lost = 0, closing = 0] = Array.from(
+      this.#cells.subarray(this.#mine, this.#mine + OF_THREAD),
+      Number,
+    );
     this.add("open", -lost);
+    this.add("closing", -closing);
     this.add("failed", lost);
     return lost;
   }

@@ -30,6 +30,8 @@ const KEYS: Record<keyof Fields, string> = {
   reason: "why, in words",
   accepted: "clients since the start: those `served`, those `rejected`, and those in their handshake now",
   open: "clients connected now",
+  closing:
+    "clients that were closed and hold a descriptor until they leave; none but those of TLS on Deno 2.7",
   served: "clients since the start, those `open` too; `rejected` ones are not among them",
   rejected: "clients since the start whose TLS handshake or PROXY header failed",
   refused: "clients and datagrams turned away since the start",

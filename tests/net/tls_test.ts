@@ -650,9 +650,10 @@ Deno.test({
     await using server = await ServerProcess.start(["tls://127.0.0.1:0"], {
       under: ["prlimit", "--nofile=128"],
     });
-    const conns = await Promise.all(Array.from({ length: 200 }, () => server.connect()));
+    const conns = await Promise.allSettled(Array.from({ length: 200 }, () => server.connect()));
     await server.log.with("out of file descriptors");
-    for (const conn of conns) conn.close();
+    for (const conn of conns) if (conn.status === "fulfilled") conn.value.close();
+    await new Promise((resolve) => setTimeout(resolve, 500)); // on Deno 2.7 the port is shut for a moment
     const conn = await server.connect();
     await writeAll(conn, encoder.encode("GET / HTTP/1.0\r\n\r\n"));
     await server.log.with("plain HTTP", 15_000); // it was accepted, and read
