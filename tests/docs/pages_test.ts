@@ -68,6 +68,28 @@ Deno.test("every defect of the tutorial has a test of its name", () => {
   }
 });
 
+Deno.test("every file that the plan of the house and CONTRIBUTING name is there", () => {
+  const plan = /^```text\n([^]*?)^```$/m.exec(read("docs/architecture.md"))?.[1] ?? "";
+  let room = "";
+  const planned = plan.split("\n").flatMap((line) => {
+    room = /^(\w+\/)/.exec(line)?.[1] ?? (/^\w/.test(line) ? "" : room);
+    return [...line.matchAll(/[\w/]+\.ts\b/g)].map(([name]) => `${room}${name}`);
+  });
+  assert(planned.length > 40, "this test does not see the plan");
+  const named = ["docs/architecture.md", "CONTRIBUTING.md"].flatMap((page) =>
+    code(read(page)).filter((word) => /^[\w/]+\.ts$/.test(word))
+  );
+  for (const path of [...planned, ...named]) assert(exists(new URL(path, ROOT)), `${path} is not there`);
+});
+
+function exists(path: URL): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
 Deno.test("every flag that README and docs show is one of the command", async () => {
   const flags = new Map(
     await Promise.all(COMMANDS.map(async (name) => [name, await flagsOf(name)] as const)),
