@@ -1,5 +1,5 @@
 import config from "./deno.json" with { type: "json" };
-import { columns, WIDTH, wrapped } from "./cli/help.ts";
+import { columns, EXIT_CODES, WIDTH, wrapped } from "./cli/help.ts";
 import { print, reportWidth } from "./cli/output.ts";
 import { keepDebuggerShut } from "./cli/signals.ts";
 import { UsageError } from "./base/units.ts";
@@ -37,8 +37,6 @@ function overview(width: number): string {
 
 const HELP_WORDS = ["help", "--help", "-h"];
 const VERSION_WORDS = ["--version", "-V"];
-const EXIT_CODES =
-  "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
 
 /** Resolves with false if not all came back right. */
 async function main([name = "", ...words]: string[]): Promise<boolean | void> {

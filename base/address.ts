@@ -3,6 +3,7 @@
 import { type Scheme, SCHEMES, type SchemeWith, traits } from "./schemes.ts";
 import { UsageError } from "./units.ts";
 
+/** Where echo listens and connects where no port is named; RFC 862 has port 7, which takes privileges. */
 export const DEFAULT_PORT = 8890;
 
 /** Whom a client means that names no host. */
@@ -26,17 +27,22 @@ export interface UnixAddress {
 export type StreamAddress =
   | NetAddress & { readonly scheme: Exclude<Scheme, SchemeWith<"local"> | SchemeWith<"datagrams">> }
   | UnixAddress;
+/** An address of datagrams. */
 export type DatagramAddress = NetAddress & { readonly scheme: SchemeWith<"datagrams"> };
+/** Wherever echo can listen or connect. */
 export type Address = StreamAddress | DatagramAddress;
 
+/** Whether datagrams go there; else connections are made. */
 export function isDatagram(address: Address): address is DatagramAddress {
   return traits(address.scheme).datagrams;
 }
 
+/** Whether it is a path of this machine; else it has a host and a port. */
 export function isLocal(address: Address): address is UnixAddress {
   return traits(address.scheme).local;
 }
 
+/** Whether the bytes go through TLS. */
 export function isEncrypted({ scheme }: Address): boolean {
   return traits(scheme).encrypted;
 }

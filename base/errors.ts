@@ -109,6 +109,7 @@ export function concernsOne(error: unknown): boolean {
   return ["ECONNABORTED", "ECONNRESET", "ENOTCONN", "EPROTO"].includes(errno(error));
 }
 
+/** Whether the process or the system has no file descriptor left (EMFILE, ENFILE). */
 export function isOutOfDescriptors(error: unknown): boolean {
   return ["EMFILE", "ENFILE"].includes(errno(error));
 }

@@ -3,6 +3,7 @@
  * that a new scheme is a row here, a module in net/ and a line of net/schemes.ts.
  */
 
+/** What is to be known of a scheme. */
 export interface Traits {
   /** Messages travel one by one, without a connection or an order, and some are lost. */
   readonly datagrams: boolean;
@@ -21,6 +22,7 @@ const TRAITS = {
   unix: { datagrams: false, encrypted: false, local: true, shareable: false },
 } as const satisfies Record<string, Traits>;
 
+/** What stands before `://` in an address. */
 export type Scheme = keyof typeof TRAITS;
 
 /** The schemes that have the trait, as a type: `SchemeWith<"local">` is `"unix"`. */
@@ -28,8 +30,10 @@ export type SchemeWith<T extends keyof Traits> = {
   [S in Scheme]: (typeof TRAITS)[S][T] extends true ? S : never;
 }[Scheme];
 
+/** All schemes, in the order in which they are named to a person. */
 export const SCHEMES = Object.keys(TRAITS) as readonly Scheme[];
 
+/** The row of a scheme. */
 export function traits(scheme: Scheme): Traits {
   return TRAITS[scheme];
 }

@@ -37,6 +37,7 @@ export interface Valued extends Described {
   readonly parse?: (text: string) => unknown;
 }
 
+/** One flag as it stands in the table of a command. */
 export type Row = Switch | Choice | Valued;
 
 /** A table of flags by the names of their options: `maxClients` is `--max-clients`. */

@@ -8,6 +8,10 @@ export const WIDTH = 80;
 const NARROW = 60;
 const NO_BREAK = "\u00a0";
 
+/** What the exit code of a command says, where it does not say more itself. */
+export const EXIT_CODES =
+  "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
+
 /** The text of `echo COMMAND --help`, in so many columns. */
 export function help(command: Command<Flags>, width = WIDTH): string {
   const flags = flagsOf(command.flags).map((flag) => [

@@ -3,6 +3,7 @@
 import { networks } from "../base/ip.ts";
 import { count, duration, mode, size, UsageError } from "../base/units.ts";
 
+/** What one kind of value is. */
 export interface Kind<T> {
   /** What stands for a value in the help. */
   readonly value: string;
@@ -12,6 +13,7 @@ export interface Kind<T> {
   readonly parse: (text: string) => T;
 }
 
+/** All kinds, in the order of the manual. A flag names one of them. */
 export const KINDS = {
   /** In milliseconds. */
   duration: {

@@ -3,6 +3,7 @@
 import config from "../deno.json" with { type: "json" };
 import { type Address, DEFAULT_HOST, isDatagram, isLocal } from "../base/address.ts";
 import type { Command, Flags, Options } from "../cli/flags.ts";
+import { EXIT_CODES } from "../cli/help.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { checkWritable } from "../cli/output.ts";
 import { listenToSignals } from "../cli/signals.ts";
@@ -19,7 +20,6 @@ import {
   dialFlags,
   dialOptions,
   dropPermissions,
-  EXIT_CODES,
   json,
   messageSize,
   parseOrHelp,
@@ -57,6 +57,7 @@ const flags = {
   ...dialFlags,
 } as const satisfies Flags;
 
+/** `echo bench` as parsing, help and the manual know it. */
 export const command: Command<typeof flags> = {
   name: "bench",
   usage: "bench [ADDRESS] [flags]",

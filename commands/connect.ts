@@ -3,6 +3,7 @@
 import { DEFAULT_HOST, DEFAULT_PORT, isLocal, isPort, namesPort, parseAddress } from "../base/address.ts";
 import { checkDatagrams } from "./checks.ts";
 import type { Command, Flags } from "../cli/flags.ts";
+import { EXIT_CODES } from "../cli/help.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { listenToSignals } from "../cli/signals.ts";
 import { LARGEST_DATAGRAM, size, UsageError } from "../base/units.ts";
@@ -14,7 +15,6 @@ import {
   dialFlags,
   dialOptions,
   dropPermissions,
-  EXIT_CODES,
   parseOrHelp,
   SCHEMES,
   timeout,
@@ -47,6 +47,7 @@ const flags = {
   quiet: { kind: "switch", short: "q", help: "print nothing but what came back" },
 } as const satisfies Flags;
 
+/** `echo connect` as parsing, help and the manual know it. */
 export const command: Command<typeof flags> = {
   name: "connect",
   usage: "connect [ADDRESS] [MESSAGE...] [flags]",
@@ -73,6 +74,7 @@ export const command: Command<typeof flags> = {
   ],
 };
 
+/** Returns when all is said. Throws UsageError; Failure if what came back is wrong, or nothing could be sent. */
 export async function run(words: string[]): Promise<void> {
   const { options, operands } = await parseOrHelp(command, words);
   const [text, ...message] = operands;

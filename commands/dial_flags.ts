@@ -10,11 +10,11 @@ import { LARGEST_DATAGRAM, LONGEST_MS, UsageError } from "../base/units.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { HAS_NODE_TLS, readClientTls } from "../net/tls/tls.ts";
 
+/** A note of the help. */
 export const ADDRESS =
   "ADDRESS is [SCHEME://]host[:port], :port, a port, [v6]:port, or unix:/path; the default port is 8890.";
+/** A note of the help. */
 export const SCHEMES = "SCHEME is tcp (the default), tls or udp.";
-export const EXIT_CODES =
-  "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
 
 /** What a client trusts and shows over TLS. */
 const tlsFlags = {
@@ -39,7 +39,9 @@ export const dialFlags = {
 
 /** Its help is for each command to say. 0 and off are the longest wait that there is. */
 export const timeout = { kind: "duration", none: LONGEST_MS, initial: "5s" } as const;
+/** A run with the same seed sends the same bytes. */
 export const seed = { kind: "seed", initial: "1", help: "of the random bytes that are sent" } as const;
+/** For programs: JSON on stdout in place of text. */
 export const json = { kind: "switch", help: "print one JSON object a line and nothing else" } as const;
 
 const NO_FILES = { pair: undefined, ca: undefined };

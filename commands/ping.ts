@@ -39,6 +39,7 @@ const flags = {
   ...dialFlags,
 } as const satisfies Flags;
 
+/** `echo ping` as parsing, help and the manual know it. */
 export const command: Command<typeof flags> = {
   name: "ping",
   usage: "ping [ADDRESS] [flags]",

@@ -76,6 +76,7 @@ const flags = {
   },
 } as const satisfies Flags;
 
+/** `echo serve` as parsing, help and the manual know it. */
 export const command: Command<typeof flags> = {
   name: "serve",
   usage: "serve [ADDRESS...] [flags]",
@@ -101,6 +102,7 @@ export const command: Command<typeof flags> = {
 /** How long the last log lines may take to be written. */
 const FLUSH_MS = 500;
 
+/** Serves until a signal asks it to stop. Throws UsageError; Failure if it cannot listen. */
 export async function run(words: string[]): Promise<void> {
   const { options, operands } = await parseOrHelp(command, words);
   const addresses = operands.map(parseAddress);

@@ -2,11 +2,13 @@
 
 import type { Scheme } from "../base/schemes.ts";
 
+/** Who serves: ours, a program of compare/peers, or one that is installed. */
 export type ServerName = "ours" | "C epoll" | "C threads" | "C recvfrom" | "Go" | "Node" | "socat" | "ncat";
 
 /** What puts load on the server: the C program of this folder, or `echo bench`. */
 export type LoadName = "C load" | "echo bench";
 
+/** What the load does. */
 export type Work =
   /** Messages on open connections; with a rate, so many a second over all of them. */
   | {
@@ -27,6 +29,7 @@ export interface Contender {
   readonly load: LoadName;
 }
 
+/** One table of the results. */
 export interface Cell {
   readonly name: string;
   readonly title: string;

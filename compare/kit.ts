@@ -30,6 +30,7 @@ export interface Shape {
   readonly seconds: number;
 }
 
+/** What all cells of a run share. Its methods that build throw Failure. */
 export class Kit {
   readonly stop: AbortSignal;
   /** The processors of the server and of the load; undefined where nothing can be pinned. */

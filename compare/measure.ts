@@ -1,7 +1,7 @@
 /** Measures a cell: in each round every contender once, so that the machine's drift falls on all alike. */
 
 import { within } from "../base/time.ts";
-import { type Address, isDatagram, isLocal } from "../base/address.ts";
+import { type Address, DEFAULT_HOST, isDatagram, isLocal } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import type { Cell, Contender } from "./cells.ts";
 import type { Kit } from "./kit.ts";
@@ -28,6 +28,7 @@ export interface Row extends Figure {
   readonly failure: string | undefined;
 }
 
+/** How often and how long each contender is measured. */
 export interface Timing {
   readonly rounds: number;
   readonly seconds: number;
@@ -126,7 +127,7 @@ async function answers(address: Address): Promise<boolean> {
     if (isDatagram(address)) return await echoesDatagram(address.port);
     const conn = isLocal(address)
       ? await Deno.connect({ transport: "unix", path: address.path })
-      : await Deno.connect({ hostname: "127.0.0.1", port: address.port });
+      : await Deno.connect({ hostname: DEFAULT_HOST, port: address.port });
     conn.close();
     return true;
   } catch {
@@ -135,9 +136,9 @@ async function answers(address: Address): Promise<boolean> {
 }
 
 async function echoesDatagram(port: number): Promise<boolean> {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: DEFAULT_HOST, port: 0 });
   try {
-    await socket.send(new Uint8Array(1), { transport: "udp", hostname: "127.0.0.1", port });
+    await socket.send(new Uint8Array(1), { transport: "udp", hostname: DEFAULT_HOST, port });
     return await within(PROBE_MS, socket.receive().then(() => true, () => false), () => false);
   } finally {
     socket.close(); // which ends a receive that is still waiting

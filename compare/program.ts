@@ -2,6 +2,7 @@
 
 import { Failure } from "../base/errors.ts";
 
+/** How a program is run. */
 export interface ProgramOptions {
   /** When it is killed at the latest, by timeout(1): even if we are killed before it. */
   readonly seconds: number;

@@ -3,6 +3,7 @@
 import type { Cell } from "./cells.ts";
 import type { Row, Timing } from "./measure.ts";
 
+/** A cell, and what was measured in it. */
 export interface Measured {
   readonly cell: Cell;
   readonly rows: readonly Row[];

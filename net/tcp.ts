@@ -8,6 +8,7 @@ import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */
 export const BACKLOG = 4096;
 
+/** TCP (RFC 9293) to or at this address, with TCP_NODELAY and keepalive on every connection: tcp(7). */
 export function tcp(address: NetAddress): Transport {
   return {
     listen: (options) => listen(address, options),

@@ -4,6 +4,7 @@ import { LONGEST_PATH, showAddress, type UnixAddress } from "../base/address.ts"
 import { errno, Failure, failure } from "../base/errors.ts";
 import type { Listener, ListenOptions, Transport } from "./stream.ts";
 
+/** Stream sockets in the file system: unix(7). */
 export function unix(address: UnixAddress): Transport {
   return {
     listen: (options) => listen(address, options),

@@ -1,5 +1,6 @@
 /** Runs a program for a tool. */
 
+/** How a program ended. */
 export interface Finished {
   readonly code: number;
   /** stdout and stderr, as they came. */
