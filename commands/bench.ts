@@ -84,10 +84,10 @@ export const command: Command<typeof flags> = {
 
 const DEFAULT_DURATION_MS = 10_000;
 const DEFAULT_WARMUP_MS = 1000;
-/** The warm-up of a short run is so much of its duration. */
+/** The warm-up of a short run is this share of its duration. */
 const WARMUP_SHARE = 0.1;
 
-/** Whether all came back right. */
+/** Resolves with whether all came back right. Throws UsageError before anything is opened; Failure. */
 export async function run(words: string[]): Promise<boolean> {
   const { options, operands } = await parseOrHelp(command, words);
   const address = target(operands);
@@ -113,6 +113,7 @@ async function measure(plan: Plan, quiet: boolean): Promise<Measurement> {
   }
 }
 
+/** Where the report goes. */
 function publicationsOf({ json, hdr, report }: Options<typeof flags>): Publication[] {
   return [
     { format: json ? "json" : "text" },
@@ -138,11 +139,12 @@ function checkFlags(options: Options<typeof flags>, address: Address): void {
   messageSize(options.size, address.scheme);
 }
 
+/** How many threads share the load. */
 function threads({ workers, connections }: Options<typeof flags>): number {
   return workers === "auto" ? Math.min(navigator.hardwareConcurrency, connections) : workers;
 }
 
-/** What the flags ask for, with what is usual in place of those that were not given. */
+/** What the flags ask for, with the defaults in place of flags that were not given. */
 function planOf(options: Options<typeof flags>, address: Address, dial: DialOptions): Plan {
   const { rate, pipeline = 1, messages, connectRate, connections, size, seed, timeout } = options;
   const duration = options.duration ?? (messages === undefined ? DEFAULT_DURATION_MS : Infinity);

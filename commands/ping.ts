@@ -62,7 +62,7 @@ export const command: Command<typeof flags> = {
   ],
 };
 
-/** Whether all came back right. */
+/** Resolves with whether all came back right. Throws UsageError before anything is opened; Failure. */
 export async function run(words: string[]): Promise<boolean> {
   const { options, operands } = await parseOrHelp(command, words);
   const address = target(operands);

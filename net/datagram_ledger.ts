@@ -1,23 +1,23 @@
-/** What became of the datagrams that were sent to an echo service (RFC 862). */
+/** What became of each datagram that was sent to an echo service (RFC 862). */
 
 import { Buffer } from "node:buffer";
 import { diagnoseDatagram } from "./diagnosis.ts";
 
 /**
- * So many that are settled, and all for so long after they were given up or would have been, are remembered, to
- * tell a late reply and a second one.
+ * Settled datagrams are remembered, to recognize a late reply or a second one: the last so many, and all until so long
+ * after their timeout.
  */
 const REMEMBERED = 1024;
 const REMEMBERED_MS = 1000;
-/** The first size of the ring; it doubles. A power of two. */
+/** How many datagrams the ring holds at first. It doubles, so this is a power of two. */
 const FIRST_CAPACITY = 64;
-/** How far back one looks for what a changed datagram was. */
+/** How many of the last datagrams a changed one is compared with. */
 const MAX_CANDIDATES = 256;
-/** So many equal bytes at the start and the end make a datagram of another size a changed one of ours. */
+/** A datagram of another size is a changed one of ours if so many bytes at its start and end are equal. */
 const PROOF = 4;
-/** In how many places two datagrams of one size are compared for their likeness. */
+/** In how many places two datagrams of one size are compared. */
 const SAMPLES = 1024;
-/** Two datagrams that have nothing to do with each other have 1/256 of their bytes in common, and some more. */
+/** Unrelated datagrams agree in 1/256 of their bytes by chance; ours must agree in this share at least. */
 const CHANCE = 1 / 16;
 
 const NONE: readonly number[] = [];
@@ -28,50 +28,50 @@ const LOST = 2;
 const LATE = 3;
 const CHANGED = 4;
 
-/** What a datagram from the other end is. Numbers count from 0, in the order of sending. */
+/** What a datagram from the other end is. Datagrams are numbered from 0, in the order of sending. */
 export type Reply =
-  /** Datagram `number`, in time; `reordered`: after one that was sent later (RFC 4737). */
+  /** Datagram `number` is back in time. `reordered`: one that was sent later was back before it (RFC 4737). */
   | { readonly kind: "back"; readonly number: number; readonly reordered: boolean }
-  /** It had been given up. */
+  /** It is back after its timeout. */
   | { readonly kind: "late"; readonly number: number }
-  /** It had come back before. */
+  /** It was back before. */
   | { readonly kind: "duplicate"; readonly number: number; readonly text: string }
-  /** Changed. `number`: the datagram that is settled by it, where that is not settled yet. */
+  /** It is changed. `number`: the datagram that is settled by it; undefined if that was settled before. */
   | { readonly kind: "corrupted"; readonly number: number | undefined; readonly text: string }
-  /** Like none that was sent. */
+  /** It resembles none that was sent. */
   | { readonly kind: "surplus"; readonly text: string };
 
 /**
- * A datagram is known by its content alone, since the payload is the user's; and so is its state: on its way,
- * back, lost, late, changed. Where datagrams are equal one stands for the other: the counts are right, which of
- * them was lost is not known.
+ * Keeps the state of each datagram: on its way, back, lost, late or changed. A reply is matched by its content alone,
+ * because the payload is the user's. Equal datagrams stand for each other: their counts are right, but which of them
+ * was lost is not known.
  *
- * Each costs some 25 bytes, in a ring that grows: all that are on their way, and of those that are settled the last
- * thousand, and what was sent not longer ago than the timeout and a second.
+ * A datagram takes some 25 bytes in a ring that grows. See REMEMBERED for how long it is kept.
  */
 export class DatagramLedger {
   readonly #content: (number: number) => Uint8Array;
   readonly #timeout: number;
   readonly #memory: number;
-  /** Datagram n at n modulo their length. */
+  /** Datagram n stands at n modulo the length of these arrays. */
   #sentAt = new Float64Array(FIRST_CAPACITY);
   #state = new Uint8Array(FIRST_CAPACITY);
-  /** Of its content. */
+  /** Of the content. */
   #hash = new Int32Array(FIRST_CAPACITY);
-  /** The datagram before it in the same bucket, or one that is forgotten. */
+  /** The datagram before it in the same bucket. If that is older than #oldest, there is none. */
   #before = new Float64Array(FIRST_CAPACITY);
   /** The newest datagram of each bucket of hashes. */
   #newest = new Float64Array(FIRST_CAPACITY).fill(-1);
   #oldest = 0;
-  /** The first that is not settled, or the next to be sent. */
+  /** The first datagram that is not settled, or the next one to be sent. */
   #settled = 0;
   #sent = 0;
+  /** The last-sent datagram of those that are back. */
   #highest = -1;
   #onTheirWay = 0;
 
   /**
-   * `content` finds again what was sent, for numbers from `oldest` on. `timeout`: milliseconds until one is given
-   * up. `memory`: how many that are settled it remembers at most.
+   * `content` returns what was sent under a number, from `oldest` on. `timeout`: milliseconds until a datagram is lost.
+   * `memory`: how many settled ones are remembered at most.
    */
   constructor(content: (number: number) => Uint8Array, timeout: number, memory: number) {
     this.#content = content;
@@ -79,24 +79,27 @@ export class DatagramLedger {
     this.#memory = memory;
   }
 
+  /** How many were sent. */
   get sent(): number {
     return this.#sent;
   }
 
+  /** How many are neither back nor lost. */
   get onTheirWay(): number {
     return this.#onTheirWay;
   }
 
-  /** The first that is remembered. */
+  /** The number of the first one that is remembered. */
   get oldest(): number {
     return this.#oldest;
   }
 
+  /** When a datagram that is remembered was sent, of performance.now(). */
   sentAt(number: number): number {
     return this.#sentAt[this.#slot(number)]!;
   }
 
-  /** A datagram is sent, at this performance.now(). Returns its number. */
+  /** Adds a datagram that is sent at this performance.now(). Returns its number. */
   add(datagram: Uint8Array, now: number): number {
     const number = this.#sent++;
     this.#forget(now);
@@ -110,7 +113,7 @@ export class DatagramLedger {
     return number;
   }
 
-  /** Gives up those that were sent before this performance.now(). Returns their numbers. */
+  /** Counts as lost those that were sent before this performance.now() and are not back. Returns their numbers. */
   expireBefore(time: number): readonly number[] {
     if (this.#settled === this.#sent || this.sentAt(this.#settled) >= time) return NONE;
     const lost: number[] = [];
@@ -121,7 +124,7 @@ export class DatagramLedger {
     return lost;
   }
 
-  /** The other end sent this. */
+  /** Says what a datagram from the other end is, and settles what is back. */
   take(datagram: Uint8Array): Reply {
     const wanted = hash(datagram);
     const number = this.#oldestWith(datagram, wanted, UNSETTLED, this.#settled);
@@ -156,7 +159,7 @@ export class DatagramLedger {
     while (this.#settled < this.#sent && this.#stateOf(this.#settled) !== UNSETTLED) this.#settled++;
   }
 
-  /** The first one with this content and state, or in any state, from `from` on. */
+  /** The first datagram from number `from` on with this content and state; `state` undefined: any. */
   #oldestWith(
     datagram: Uint8Array,
     wanted: number,
@@ -176,13 +179,13 @@ export class DatagramLedger {
     return found;
   }
 
-  /** It is none that was sent: of those of late, which one was it meant to be? */
+  /** Judges a datagram that was never sent so: a changed one if it resembles one of the last, else a foreign one. */
   #judge(datagram: Uint8Array): Reply {
     let best: number | undefined;
     let most = 0;
     for (let n = Math.max(this.#oldest, this.#sent - MAX_CANDIDATES); n < this.#sent; n++) {
       const likeness = alike(this.#content(n), datagram);
-      // What is on its way is expected; of two that are equally like it, the older one.
+      // One that is on its way is preferred; then, of two that resemble it equally, the older one.
       const weight = likeness === 0 ? 0 : likeness + (this.#stateOf(n) === UNSETTLED ? 0.5 : 0);
       if (weight <= most) continue;
       most = weight;
@@ -232,7 +235,7 @@ export class DatagramLedger {
   }
 }
 
-/** Of the size, and four bytes each of the start, the middle and the end: texts often differ in one of them alone. */
+/** Of the size, and of four bytes each at the start, the middle and the end: texts often differ in one of these places. */
 function hash(bytes: Uint8Array): number {
   const n = bytes.length;
   let h = n;
@@ -253,7 +256,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** How like the one is to the other: 0 not at all; 1 to SAMPLES + 1 otherwise. */
+/** How much two datagrams resemble each other: 0 not at all, else from 1 to SAMPLES + 1. */
 function alike(sent: Uint8Array, received: Uint8Array): number {
   const n = received.length;
   if (sent.length === n) {

@@ -1,60 +1,63 @@
-/** What is wrong with what came back, in the same words for connect, ping and bench. */
+/** Says what is wrong with what came back, in the same words for connect, ping and bench. */
 
 import { within } from "../base/time.ts";
 import { Buffer } from "node:buffer";
 import { preview } from "../base/escape.ts";
 import type { Stream } from "./stream.ts";
 
-/** How a fault is counted: wrong bytes in place of those that were sent, or bytes that nobody had sent. */
+/** `corrupted`: wrong bytes in place of those that were sent; `surplus`: bytes that nobody had sent. */
 export type WrongKind = "corrupted" | "surplus";
 
-/** What is wrong, with its offset in the stream, as a person reads it. */
+/** What is wrong, with its offset in the stream, for a person. */
 export interface Verdict {
   readonly kind: WrongKind;
   readonly text: string;
 }
 
-/** All that is known where what came departs from what was sent. */
+/** All that is known of the place where what came differs from what was sent. */
 export interface Evidence {
-  /** Of the first byte that is wrong, from the start of the stream. */
+  /** The offset of the first wrong byte in the stream. */
   readonly offset: number;
-  /** How many bytes were on their way when it came. */
+  /** How many bytes were on their way when that byte came. */
   readonly asked: number;
-  /** The last bytes that came back right: all of them, or BEFORE. */
+  /** The last bytes that came back right, at most BEFORE. */
   readonly before: Uint8Array;
-  /** What was sent from `offset` on: all of it, or AFTER. */
+  /** What was sent from `offset` on, at most AFTER bytes. */
   readonly after: Uint8Array;
-  /** What would have been sent next, where that is known. */
+  /** What would have been sent next, if that is known; else empty. */
   readonly next: Uint8Array;
   /** What came from `offset` on. */
   readonly came: Uint8Array;
 }
 
-/** So many bytes on both sides of a difference are searched for how the stream goes on. */
+/** How many bytes before and after a difference are searched for the place where the stream goes on. */
 export const BEFORE = 256 << 10;
 export const AFTER = 1 << 20;
-/** So much of what comes after the first wrong byte is read at most, for so long. */
+/** How many bytes after the first wrong one are read at most, and for how long. */
 const ENOUGH = 64 << 10;
 const GATHER_MS = 200;
-/** So many bytes in a row that fit by accident are as good as impossible, unless the content repeats itself. */
+/** So many bytes in a row do not fit by accident, unless the content repeats itself. */
 const PROOF = 8;
-/** How many places where a search fits are tried. */
+/** How many places that a search finds are tried. */
 const MAX_TRIES = 1000;
-/** What other protocols begin with, be it that our first bytes are the same by accident; and what may be one. */
+/**
+ * How other protocols begin. KNOWN_SPEECH is certain, and is looked for even if the first SPEECH_WITHIN bytes came back
+ * right, which may be by accident. The others are what may be a protocol if nothing else explains it.
+ */
 const KNOWN_SPEECH = /^(SSH-|HTTP\/)/;
 const SPEECH_WITHIN = 4;
 const SOME_SPEECH = /^[^]{8}/;
 const ANY_SPEECH = /^/;
 const SHOWN_BYTES = 8;
 const SHOWN_SPEECH = 60;
-/** An alert, and what a handshake begins with. */
+/** Types of TLS records (RFC 8446, 5.1): alert, handshake. */
 const TLS_RECORDS: ReadonlySet<number> = new Set([0x15, 0x16]);
 
 const latin1 = new TextDecoder("latin1");
 
 /**
- * Reads what comes after the first wrong bytes, so that what they are can be told. Our direction is ended: a
- * willing other end then sends what it has, and ends its own. The stream is good for nothing but to be closed.
+ * Reads what comes after the first wrong bytes, `first`, and returns all of it, for a diagnosis. Closes our direction,
+ * so that the other end sends what it has and closes its own. The stream can only be closed afterwards.
  */
 export async function gather(stream: Stream, first: Uint8Array): Promise<Uint8Array> {
   stream.closeWrite().catch(() => {}); // it may be gone
@@ -76,7 +79,7 @@ async function collect(stream: Stream, pieces: Uint8Array[]): Promise<void> {
   } catch { /* it broke: there is no more */ }
 }
 
-/** Names the fault; says less where several would look the same. */
+/** Names the fault. If several faults would look the same, says only which byte differs. */
 export function diagnose(evidence: Evidence): Verdict {
   const { offset, asked, after, came } = evidence;
   const known = speech(evidence, KNOWN_SPEECH, SPEECH_WITHIN);
@@ -92,7 +95,7 @@ export function diagnose(evidence: Evidence): Verdict {
   return { kind: "corrupted", text: speech(evidence, SOME_SPEECH) ?? less };
 }
 
-/** What is wrong with a datagram that came back whole and is not as it was sent; it began at `offset` of all that was sent. */
+/** What is wrong with a datagram that came back changed. `offset`: of its first byte, in what the message names. */
 export function diagnoseDatagram(sent: Uint8Array, received: Uint8Array, offset = 0): string {
   const right = common(sent, 0, received, 0);
   if (right === received.length) return `it ends after ${right} of ${bytes(sent.length)}`;
@@ -107,7 +110,7 @@ export function diagnoseDatagram(sent: Uint8Array, received: Uint8Array, offset 
   }).text;
 }
 
-/** All was back, and more came. */
+/** What more came when all was back. */
 function diagnoseSurplus(evidence: Evidence): Verdict {
   const { offset, after, next, came } = evidence;
   const n = came.length;
@@ -126,7 +129,7 @@ function diagnoseSurplus(evidence: Evidence): Verdict {
   };
 }
 
-/** One way to explain what came: an edit of what was sent, after which `run` bytes are as they were sent. */
+/** One explanation of what came: an edit of what was sent. After it, `run` bytes are as they were sent. */
 interface Explanation extends Match {
   readonly text: string;
 }
@@ -165,7 +168,7 @@ function doubled({ offset, before, after, came }: Evidence): Explanation | undef
   const n = Math.min(match.run, end - match.at);
   const last = offset - end + match.at;
   const first = n === end - match.at ? last - shifts(sent, match.at, n) : last;
-  // Of two places the nearer one is where it was doubled.
+  // Of two places, the nearer one is more likely.
   return { ...match, vague: false, text: twice(first, last, n) };
 }
 
@@ -191,7 +194,7 @@ function twice(first: number, last: number, n: number): string {
   return `${bytes(n)} came back twice, from ${oneOf(first, last)} on`;
 }
 
-/** That it is no echo server, when nothing but this came, and `looks` fits it. */
+/** Says that it is no echo server, if what came from the start matches `looks`, or is TLS. */
 function speech({ offset, before, came }: Evidence, looks: RegExp, within = 0): string | undefined {
   if (offset > within) return undefined;
   const said = concat(before, came);
@@ -203,17 +206,17 @@ function speech({ offset, before, came }: Evidence, looks: RegExp, within = 0): 
   return `this is no echo server: it says ${preview(line > 0 ? said.subarray(0, line) : said, SHOWN_SPEECH)}`;
 }
 
-/** Where something begins that goes on as the other bytes do, and for how long. */
+/** Where bytes go on as others do, and for how long. */
 interface Match {
   readonly at: number;
   readonly run: number;
-  /** Whether it explains every byte that came, and every one that was sent. */
+  /** Whether it explains every byte that came and every byte that was sent. */
   readonly whole: boolean;
-  /** Whether another place would do as well. */
+  /** Whether another place explains it just as well. */
   readonly vague: boolean;
 }
 
-/** The best place in `hay` at which it goes on as `needle` does: the nearest to `from`, or to `before`, where that is given. */
+/** The best place in `hay` where it goes on as `needle` begins. Searches from `from` on; with `before`, from there down to `from`. */
 function longest(
   hay: Uint8Array,
   needle: Uint8Array,
@@ -237,7 +240,7 @@ function longest(
   return best;
 }
 
-/** The last place up to `at` where it has all of `probe`. Node's lastIndexOf misses some of them on Deno 2.7. */
+/** The last place up to `at` where `hay` has `probe`. Buffer's own lastIndexOf misses some on Deno 2.7. */
 function lastIndex(hay: Uint8Array, probe: Uint8Array, at: number): number {
   for (let i = Math.min(at, hay.length - probe.length); i >= 0; i--) {
     if (hay[i] === probe[0] && common(hay, i, probe, 0) === probe.length) return i;
@@ -249,14 +252,14 @@ function better(a: Pick<Match, "whole" | "run">, b: Pick<Match, "whole" | "run">
   return a.whole === b.whole ? a.run > b.run : a.whole;
 }
 
-/** How far back the same edit of `n` bytes could have been made just as well as at `at`. */
+/** By how many bytes before `at` the same edit of `n` bytes would have had the same result. */
 function shifts(all: Uint8Array, at: number, n: number): number {
   let back = 0;
   while (back < at && all[at - 1 - back] === all[at - 1 - back + n]) back++;
   return back;
 }
 
-/** How many bytes of `a` from `i` on and of `b` from `j` on are alike. */
+/** How many bytes of `a` from `i` on and of `b` from `j` on are equal. */
 function common(a: Uint8Array, i: number, b: Uint8Array, j: number): number {
   let n = 0;
   while (i + n < a.length && j + n < b.length && a[i + n] === b[j + n]) n++;
@@ -267,7 +270,7 @@ function concat(...pieces: Uint8Array[]): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** The same bytes, as node's class, which can search. */
+/** The same bytes as a Buffer, which can be searched. */
 function buffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
