@@ -7,6 +7,7 @@ import { keepTime, type Schedule, Turner } from "./clock.ts";
 import type { Anomaly, AnomalyCounts, FaultKind } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
+import { Standstill } from "./standstill.ts";
 import type { RunTotals } from "./totals.ts";
 
 /** Told of what is measured, and of all that goes wrong. */
@@ -50,6 +51,7 @@ export class Load implements Run {
   #lastBack = 0;
   #overAt = 0;
   #lastSettled = 0;
+  #stoodStill = 0;
   /** By the clock: when each message is due, and how many of them belong to the warm-up. */
   #schedule: Schedule | undefined;
   #warmup = 0;
@@ -83,6 +85,7 @@ export class Load implements Run {
     this.begin = start + warmup;
     this.end = this.begin + duration;
     this.#lastBack = this.#lastSettled = this.begin;
+    const standstill = new Standstill(this.begin);
     const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     const end = () => this.#over.resolve();
     stop.addEventListener("abort", end, { once: true });
@@ -91,6 +94,8 @@ export class Load implements Run {
     else this.#callers.forEach((caller) => caller.run(closed(pace.pipeline, this.begin)));
     await this.#over.promise;
     this.#overAt = performance.now();
+    standstill.end();
+    this.#stoodStill = standstill.ms;
     clearInterval(sweeper);
     await Promise.all(this.#callers.map((caller) => caller.finish()));
     this.#stopped.abort();
@@ -147,6 +152,7 @@ export class Load implements Run {
       lost: this.#lost,
       anomalies: this.#anomalies,
       firstStray: this.#firstStray,
+      stoodStill: this.#stoodStill,
       unfinished: this.#callers.reduce((sum, caller) => sum + caller.unfinished, 0),
       unsent: over.unsent,
       growth: half === undefined ? 0 : over.open - half.open,

@@ -84,6 +84,7 @@ export function summarize(
       growth: totals.growth,
       busy: client.cpu / (client.wall * threads),
       late: delays.count === 0 ? 0 : late / delays.count,
+      stoodStill: totals.stoodStill / 1000,
     }),
   };
 }

@@ -19,6 +19,8 @@ export interface RunTotals {
   readonly anomalies: DatagramCounts;
   /** Where the first datagram from elsewhere came from. */
   readonly firstStray: string | undefined;
+  /** Milliseconds in which the thread was not run: see Standstill. */
+  readonly stoodStill: number;
 }
 
 /** Of two threads of one run, which ran at the same time. */
@@ -38,5 +40,6 @@ export function addTotals(a: RunTotals, b: RunTotals): RunTotals {
       stray: a.anomalies.stray + b.anomalies.stray,
     },
     firstStray: a.firstStray ?? b.firstStray,
+    stoodStill: Math.max(a.stoodStill, b.stoodStill),
   };
 }

@@ -54,11 +54,13 @@ export interface Circumstances {
   readonly busy: number;
   /** The share of the messages, 0 to 1, that were sent more than LATE_MS after they were due. */
   readonly late: number;
+  /** Seconds in which the client was not run: stopped, or on a machine that had no time for it. */
+  readonly stoodStill: number;
 }
 
 /** A sentence for each reason to distrust the figures. */
 export function warnings(circumstances: Circumstances): string[] {
-  const { latency, seconds, rate, due, received, unsent, growth, busy, late } = circumstances;
+  const { latency, seconds, rate, due, received, unsent, growth, busy, late, stoodStill } = circumstances;
   const found: string[] = [];
   if (rate === null && busy >= BUSY && seconds >= SHORTEST_SECONDS) {
     found.push(
@@ -70,6 +72,14 @@ export function warnings(circumstances: Circumstances): string[] {
     found.push(
       `${percent(late)} of the messages were sent more than ${LATE_MS} ms late: ` +
         "the client's own CPU was full, or shared; try a lower --rate, or more --workers",
+    );
+  }
+  if (rate === null && stoodStill > Math.max(STALL * seconds, STALL_MS / 1000)) {
+    found.push(
+      `bench itself stood still for ${rounded(stoodStill, 2)} s of ${
+        rounded(seconds, 2)
+      } s: it was stopped, or its ` +
+        "machine was busy; replies that came meanwhile seem slow",
     );
   }
   if (due !== null && unsent > due * UNSENT) {

@@ -1,6 +1,7 @@
 /** What bench counts: messages, errors and time, in the warm-up, at the end, and when it is stopped. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { pause } from "../../base/time.ts";
 import type { Result } from "../../measure/result.ts";
 import { at, ClientProcess, mangled } from "../support/client_process.ts";
 import { peer, readUpTo, run, ServerProcess, within, writeAll } from "../support/helpers.ts";
@@ -172,24 +173,48 @@ Deno.test("bench says that it was held up itself: each message that was sent lat
   assert(percent >= 29, `${percent} % were late: ${result.warnings}`);
 });
 
+/** Stops the client for `stop` ms and lets it go on for `go` ms, again and again until it has ended. */
+async function holdUp(client: ClientProcess, stop: number, go: number): Promise<void> {
+  const over = new AbortController();
+  const ended = client.ended().finally(() => over.abort());
+  while (!over.signal.aborted) {
+    for (const [signal, ms] of [["SIGSTOP", stop], ["SIGCONT", go]] as const) {
+      try {
+        client.kill(signal);
+      } catch { /* it has ended */ }
+      await pause(ms, over.signal);
+    }
+  }
+  await ended;
+}
+
 Deno.test("bench: a client that runs half of the time says so", async () => {
   await using server = await ServerProcess.start();
   const words = ["--rate", "500", "-d", "600ms", "--warmup", "0", "--json"];
   await using client = new ClientProcess("bench", `:${server.port}`, ...words);
   await server.log.with('"event":"message"');
-  let going = true;
-  const ended = client.ended().finally(() => going = false);
-  for (let stop = true; going; stop = !stop) {
-    try {
-      client.kill(stop ? "SIGSTOP" : "SIGCONT");
-    } catch { /* it has ended */ }
-    await new Promise((resolve) => setTimeout(resolve, 25)); // the time of the test itself
-  }
-  await ended;
+  await holdUp(client, 25, 25);
   const result: Result = JSON.parse(client.out.all[0]!);
   assertMatch(result.warnings.join(), /\d\d % of the messages were sent more than 1 ms late/);
   assert(result.send_delay_ms!.p99! > 10, JSON.stringify(result.send_delay_ms));
 });
+
+for (
+  const [what, stop, go, least] of [
+    ["is stopped for 0.5 s", 500, 10_000, 0.4],
+    ["runs half of the time", 25, 25, 0.2],
+  ] as const
+) {
+  Deno.test(`bench: a closed loop that ${what} says that it stood still`, async () => {
+    await using server = await ServerProcess.start();
+    await using client = new ClientProcess("bench", `:${server.port}`, "-d", "1s", "--warmup", "0", "--json");
+    await server.log.with('"event":"message"');
+    await holdUp(client, stop, go);
+    const { warnings }: Result = JSON.parse(client.out.all[0]!);
+    const [, seconds] = /bench itself stood still for ([\d.]+) s of /.exec(warnings.join("\n")) ?? [];
+    assert(Number(seconds) >= least, `${seconds} s: ${warnings}`);
+  });
+}
 
 Deno.test("bench: SIGINT while it connects ends it at once", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

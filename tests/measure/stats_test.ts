@@ -177,6 +177,7 @@ const CALM: Parameters<typeof warnings>[0] = {
   connectRate: false,
   unsent: 0,
   growth: 0,
+  stoodStill: 0,
   busy: 0.5,
   late: 0,
 };
