@@ -1,9 +1,9 @@
 import config from "./deno.json" with { type: "json" };
-import { columns, EXIT_CODES, WIDTH, wrapped } from "./cli/help.ts";
+import { columns, WIDTH, wrapped } from "./cli/columns.ts";
 import { print, reportWidth } from "./cli/output.ts";
 import { keepDebuggerShut } from "./cli/signals.ts";
 import { UsageError } from "./base/units.ts";
-import { Failure, OutputClosed } from "./base/errors.ts";
+import { EXIT_CODES, Failure, OutputClosed } from "./base/errors.ts";
 
 interface Command {
   /** Resolves with false if not all came back right. */

@@ -3,6 +3,10 @@
 /** A fault at run time. `main` prints its message as one line and exits with 1. */
 export class Failure extends Error {}
 
+/** What the exit code of a command says, where it does not say more itself. */
+export const EXIT_CODES =
+  "Exit codes: 0 all came back right, 1 the network or the other end failed, 2 the command line was wrong.";
+
 const NO_NAME = "the name does not resolve; check its spelling and the DNS";
 
 /** Whoever read our output has had enough, as `head -1` has: not a fault. */

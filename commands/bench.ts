@@ -3,7 +3,7 @@
 import config from "../deno.json" with { type: "json" };
 import { type Address, DEFAULT_HOST, isDatagram, isLocal } from "../base/address.ts";
 import type { Command, Flags, Options } from "../cli/flags.ts";
-import { EXIT_CODES } from "../cli/help.ts";
+import { EXIT_CODES } from "../base/errors.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { checkWritable } from "../cli/output.ts";
 import { listenToSignals } from "../cli/signals.ts";

@@ -3,7 +3,7 @@
 import { DEFAULT_HOST, DEFAULT_PORT, isLocal, isPort, namesPort, parseAddress } from "../base/address.ts";
 import { checkDatagrams } from "./checks.ts";
 import type { Command, Flags } from "../cli/flags.ts";
-import { EXIT_CODES } from "../cli/help.ts";
+import { EXIT_CODES } from "../base/errors.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { listenToSignals } from "../cli/signals.ts";
 import { LARGEST_DATAGRAM, size, UsageError } from "../base/units.ts";
