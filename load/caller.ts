@@ -1,4 +1,4 @@
-/** One connection under load, and those that come after it when it fails or has served its messages. */
+/** One of the connections of a run, and those that replace it when it breaks or has carried its messages. */
 
 import { isDatagram } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
@@ -8,7 +8,7 @@ import { closed, type Pace } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 import type { Turns } from "../net/turns.ts";
 
-/** Before a connection that failed is made again. */
+/** How long to wait before a connection that failed is made again. */
 const PAUSE_MS = 100;
 
 /** What the connections of a run share. Times are of performance.now(). */
@@ -21,20 +21,21 @@ export interface Run {
   outstanding: number;
   /** Whether nothing more is to be sent. */
   finished(now: number): boolean;
-  /** Told of messages of the measurement that are to be sent now. */
+  /** So many messages of the measurement are sent now. */
   sent(measured: number): void;
-  /** Told of a message of the measurement that is back. */
+  /** A message of the measurement is back, after so many milliseconds. */
   back(latency: number, now: number): void;
-  /** Told of messages of the measurement that will not come back. */
+  /** So many messages of the measurement will not come back. */
   lost(measured: number): void;
-  /** Told of `n` messages that are back or lost, those of the warm-up too. */
+  /** `n` messages are back or lost, those of the warm-up included. */
   settled(n: number, now: number): void;
-  /** Told of one fault, however many messages it cost. */
+  /** Something went wrong, once, however many messages it cost. */
   error(kind: FaultKind, text: string, warmup: boolean): void;
-  /** Told of what is no fault of the measurement. */
+  /** Something odd that is no fault was seen in the measurement. */
   noted(anomaly: Anomaly, text: string): void;
 }
 
+/** Keeps one connection busy at its pace: `connect`, then `run`, then `finish`. */
 export class Caller implements Owner {
   readonly #run: Run;
   readonly #block: Uint8Array<ArrayBuffer>;
@@ -42,21 +43,22 @@ export class Caller implements Owner {
   readonly #route: Route;
   #pace: Pace = closed(0, 0);
   #line: Line | undefined;
-  /** Messages of this caller before the first one of this line. */
+  /** How many messages this caller sent before the first one of this line. */
   #base = 0;
-  /** Messages sent, and those of them that are back or lost, since the start. */
+  /** How many messages were sent since the start, and how many of them are back or lost. */
   #sent = 0;
   #settled = 0;
+  /** How many of the settled ones the run was not told of. */
   #arrivals = 0;
-  /** The first so many messages belong to the warm-up; of them, so many are back or lost. */
+  /** The first so many messages belong to the warm-up; how many of these are back or lost. */
   #warmup = 0;
   #warmupSettled = 0;
-  /** Taken for the connection that is being made. */
+  /** How many messages were taken for the connection that is being made. */
   #reserved = 0;
   #dialling = false;
   #closed = false;
   #attending = Promise.resolve();
-  /** When the dial began, where it counts as part of the message's time. */
+  /** When dialling began, if the latency of the message includes it. */
   #since: number | undefined;
 
   constructor(run: Run, block: Uint8Array<ArrayBuffer>, connection: number) {
@@ -67,6 +69,7 @@ export class Caller implements Owner {
     this.#route = { ...route, timeout, turns: run.turns, window: pace.kind === "closed" ? pace.pipeline : 0 };
   }
 
+  /** Makes the line. Throws Failure. */
   async connect(): Promise<void> {
     const { timeout } = this.#run.plan;
     const signal = AbortSignal.timeout(timeout);
@@ -80,18 +83,19 @@ export class Caller implements Owner {
     }
   }
 
+  /** Begins to send at this pace. */
   run(pace: Pace): void {
     this.#pace = pace;
     if (this.#line !== undefined) this.#attending = this.#attend(this.#line);
     this.pump(performance.now());
   }
 
-  /** Nothing is due any more. */
+  /** Whether no message is due. */
   idle(now: number): boolean {
     return this.#run.left === 0 || this.#allowed(now) <= 0;
   }
 
-  /** Sends what is due and was not sent. */
+  /** Sends what is due. */
   pump(now: number): void {
     if (this.#closed) return;
     if (this.#line !== undefined) this.#line.nudge(this, now);
@@ -134,7 +138,7 @@ export class Caller implements Owner {
     if (!warmup) this.#run.noted(anomaly, text);
   }
 
-  /** Looks for replies that did not come in time. */
+  /** Counts as lost what has not come back in time. */
   sweep(now: number): void {
     const line = this.#line;
     if (line === undefined || this.#sent === this.#settled) return this.pump(now);
@@ -147,7 +151,7 @@ export class Caller implements Owner {
     this.pump(now);
   }
 
-  /** Counts what did not come back, or is due and could not be sent, when there is no more time for it. */
+  /** Ends the waiting: what is on its way is lost, and what is due stays unsent. */
   abandon(now: number): void {
     const lost = this.#sent - this.#settled;
     const unsent = Math.max(0, Math.min(this.#allowed(now), this.#run.left));
@@ -160,12 +164,12 @@ export class Caller implements Owner {
     this.#lose(lost, now);
   }
 
-  /** Messages of the measurement that are on their way. */
+  /** How many messages of the measurement are on their way. */
   get unfinished(): number {
     return this.#sent - this.#settled - this.#warmupOut;
   }
 
-  /** Ends the connection, and tells what is wrong at its end. */
+  /** Ends the connection, and reports what is wrong at its end. */
   async finish(): Promise<void> {
     this.#closed = true;
     this.#line?.finish();
@@ -177,7 +181,7 @@ export class Caller implements Owner {
     return isDatagram(this.#run.plan.route.address);
   }
 
-  /** Messages of the warm-up that are on their way: they were sent before all others that are. */
+  /** How many messages of the warm-up are on their way. They were sent before all others that are. */
   get #warmupOut(): number {
     return this.#warmup - this.#warmupSettled;
   }
@@ -187,7 +191,7 @@ export class Caller implements Owner {
     return this.#pace.warming(this.#sent, performance.now());
   }
 
-  /** Takes up to `n` messages from those that may still be sent. */
+  /** Takes up to `n` of the messages that may still be sent. Returns how many. */
   #take(n: number, now: number): number {
     let taken = 0;
     while (taken < n && this.#pace.warming(this.#sent, now)) {
@@ -222,7 +226,7 @@ export class Caller implements Owner {
     this.#base = this.#sent;
   }
 
-  /** What is on its way is lost; the next connection goes on with the messages after it. */
+  /** The line broke: what is on its way is lost, and a new connection sends the next messages. */
   #broken({ kind, message }: Fault): void {
     const now = performance.now();
     const lost = this.#sent - this.#settled;
@@ -237,20 +241,20 @@ export class Caller implements Owner {
     }, PAUSE_MS);
   }
 
-  /** Each datagram that does not come back is an error of its own. */
+  /** Reports an error for each of `n` datagrams that did not come back. */
   #timeouts(n: number, why: string): void {
     const ofWarmup = Math.min(n, this.#warmupOut);
     for (let i = 0; i < n; i++) this.#run.error("timeout", why, i < ofWarmup);
   }
 
-  /** Tells of what arrived and of `lost` messages more: a line may break before it has told of an arrival. */
+  /** Tells the run of what arrived, also just before a line broke, and of `lost` messages more. */
   #settle(lost: number, now: number): void {
     const n = this.#arrivals + lost;
     this.#arrivals = 0;
     this.#run.settled(n, now);
   }
 
-  /** Gives up the `n` messages that were sent before the others on their way. */
+  /** Counts the `n` oldest messages that are on their way as lost. */
   #lose(n: number, now: number): void {
     const ofWarmup = Math.min(n, this.#warmupOut);
     this.#settled += n;
@@ -259,7 +263,7 @@ export class Caller implements Owner {
     this.#settle(n, now);
   }
 
-  /** Makes the next connection, when there is something to send; that message is spoken for, whatever happens. */
+  /** Makes the next connection, if a message is due. If that fails, the message is lost. */
   #dial(now: number): void {
     if (this.#dialling || this.idle(now)) return;
     this.#dialling = true;

@@ -1,4 +1,4 @@
-/** Messages as datagrams (UDP): each comes back whole, in any order, twice, changed, or not at all. */
+/** A line of datagrams (UDP): a message comes back whole, in any order, twice, changed, or not at all. */
 
 import { DEFAULT_HOST, type NetAddress, showAddress } from "../base/address.ts";
 import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
@@ -7,11 +7,12 @@ import { failure } from "../base/errors.ts";
 import type { Messages } from "./messages.ts";
 import { type Fault, fault, type Line, type Owner } from "./line.ts";
 
-/** How many that are settled a line remembers; see DatagramLedger. */
+/** How many settled messages a line remembers; see DatagramLedger. */
 const REMEMBERED = 1 << 16;
 /** How long a line that has sent a burst waits for a reply before it sends the next one. */
 const BREATH_MS = 1;
 
+/** See Line. */
 export class DatagramLine implements Line {
   readonly handshakeMs = undefined;
   readonly #peer: DatagramPeer;
@@ -23,7 +24,7 @@ export class DatagramLine implements Line {
   /** How many more may be sent before a reply is waited for: so our own socket can hold all that come meanwhile. */
   #credit: number;
   #onCredit = () => {};
-  /** Given up since the owner last asked. */
+  /** How many messages expired since the owner last asked. */
   #expired = 0;
   #sending = false;
   #closed = false;
@@ -82,11 +83,11 @@ export class DatagramLine implements Line {
     return fault;
   }
 
-  /** A second reply to the last message, or a late one, may still come. */
+  /** Goes on receiving for a moment: a second reply to the last message, or a late one, may come. */
   finish(): void {
     if (this.#ledger.onTheirWay > 0) return this.close();
     this.#finishing = true;
-    // Twice, so that what has arrived is read first, when this process was held up.
+    // Two timers: if this process was held up, what has arrived by then is read before the second one.
     this.#finishTimer = setTimeout(() => {
       this.#finishTimer = setTimeout(() => this.close(), 0);
     }, LINGER_MS);
@@ -100,7 +101,7 @@ export class DatagramLine implements Line {
     if (this.#failed === undefined) this.#peer.close();
   }
 
-  /** Sends what the owner wants, until that is nothing. */
+  /** Sends what the owner wants, until it wants nothing. */
   async #send(owner: Owner, at: number): Promise<void> {
     this.#sending = true;
     let now = at;
