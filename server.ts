@@ -1,66 +1,49 @@
-/** `echo serve`: listeners, the accept loop, limits, and the drain. */
+/** `echo serve`: accept, a task for each connection, drain. */
 
 import { type Address, isDatagram } from "./base/address.ts";
-import type { Log } from "./server/log.ts";
+import { concernsOne } from "./base/errors.ts";
+import { pause } from "./base/time.ts";
 import { showDuration } from "./base/units.ts";
-import { DatagramSocket } from "./server/datagrams.ts";
-import { Connection, type Outcome } from "./server/connection.ts";
-import { echo, type Surroundings } from "./server/echo.ts";
-import { concernsOne, isOutOfDescriptors } from "./base/errors.ts";
 import { proxyHeader } from "./net/proxy/protocol.ts";
+import { transport } from "./net/schemes.ts";
 import type { Accepted, Listener, Welcome } from "./net/stream.ts";
 import type { ServerTls } from "./net/tls_settings.ts";
-import { Journal } from "./server/journal.ts";
-import type { Milestones, ServeOptions, Service } from "./server/service.ts";
-import type { Totals } from "./server/totals.ts";
-import { transport } from "./net/schemes.ts";
-import { Timeouts } from "./server/timeouts.ts";
 import { Turns } from "./net/turns.ts";
+import { Arrivals } from "./server/arrivals.ts";
+import { Connection, type Outcome } from "./server/connection.ts";
+import { DatagramSocket } from "./server/datagrams.ts";
+import { type Door, ListenerDoor } from "./server/doors.ts";
+import { echo, type Surroundings } from "./server/echo.ts";
+import { Journal } from "./server/journal.ts";
+import type { Log } from "./server/log.ts";
+import type { Milestones, ServeOptions, Service } from "./server/service.ts";
+import { OUT_OF_DESCRIPTORS, SpareDescriptor } from "./server/shortage.ts";
+import { Timeouts } from "./server/timeouts.ts";
+import type { Totals } from "./server/totals.ts";
 
 /** How often the drain looks who is quiet: twice, as what was sent before it may still be on its way. */
 const LOOK_MS = 50;
 /** Where waiting is all that helps: descriptors or memory are short. */
 const SHORTAGE_PAUSE_MS = 100;
-/** How long the spare descriptor may be given up for a newcomer: it goes to whichever listener has one. */
-const SPARE_MS = 20;
-/** TLS handshakes and PROXY headers going on at once, in a thread; some 15 KB each. They take no slot of a client. */
+/** TLS handshakes and PROXY headers going on at once, in a thread; some 15 KB each. */
 const MAX_ARRIVING = 2000;
-const OUT_OF_DESCRIPTORS = "out of file descriptors; raise `ulimit -n`";
-
-/** Where clients come in: a listener and its accept loop, or a datagram socket and its loop. */
-interface Door {
-  readonly address: string;
-  /** Resolves when nobody comes in any more. */
-  serve(stop: AbortSignal): Promise<void>;
-  /** Lets nobody in from now on. */
-  stop(): void;
-  closing?(): number;
-  renew?(tls: ServerTls): void;
-  /** In place of all that, if another address cannot be listened on. */
-  close(): void;
-}
 
 /** One server, from its listeners to its last connection. */
 export class Server implements Service {
   readonly #options: ServeOptions;
   readonly #journal: Journal;
-  readonly #timeouts: Timeouts;
-  readonly #connections = new Set<Connection>();
-  /** Those of them that are not let in yet, oldest first. */
-  readonly #arriving = new Set<Connection>();
   readonly #totals: Totals;
+  readonly #timeouts: Timeouts;
   readonly #surroundings: Surroundings;
   /** Comes before the listener's own welcome: a PROXY header goes before a TLS handshake. */
   readonly #proxyWelcome: Welcome | undefined;
-  #onEmpty = () => {};
-  readonly #sockets: DatagramSocket[] = [];
-  readonly #ownPorts = new Set<number>();
+  readonly #connections = new Set<Connection>();
+  /** Those of them that are not let in yet. */
+  readonly #arrivals = new Arrivals();
+  readonly #spare = new SpareDescriptor();
   #doors: readonly Door[] = [];
-  /** What the totals have of `closing`. */
-  #closing = 0;
-  /** A descriptor in reserve; undefined: it is lent, or none was to be had. */
-  #spare = spareDescriptor();
-  #lent = false;
+  /** Called when the last connection has ended. */
+  #onEmpty = () => {};
 
   constructor(options: ServeOptions, log: Log, totals: Totals) {
     this.#options = options;
@@ -78,7 +61,7 @@ export class Server implements Service {
   async run(stop: AbortSignal, told: Milestones): Promise<void> {
     const doors = this.#doors = await this.#listen();
     told.listening(doors.map(({ address }) => address));
-    this.#timeouts.start(this.#connections, (...cut) => this.#cutOff(...cut));
+    this.#timeouts.start(this.#connections, (connection, outcome) => this.#cutOff(connection, outcome));
     const close = () => doors.forEach((door) => door.stop());
     stop.addEventListener("abort", close, { once: true });
     if (stop.aborted) close();
@@ -87,18 +70,16 @@ export class Server implements Service {
       told.stopping();
       await this.#drain();
     } finally {
-      this.#countDatagrams();
-      this.#countClosing();
+      for (const door of doors) door.count();
       this.#timeouts.stop();
       this.#journal.close();
-      this.#closeSpare();
+      this.#spare.close();
     }
   }
 
   count(): Promise<void> {
     for (const connection of this.#connections) this.#journal.count(connection);
-    this.#countDatagrams();
-    this.#countClosing();
+    for (const door of this.#doors) door.count();
     return Promise.resolve();
   }
 
@@ -108,127 +89,87 @@ export class Server implements Service {
 
   async #listen(): Promise<Door[]> {
     const doors: Door[] = [];
+    const ownPorts = new Set<number>();
     try {
-      for (const address of this.#options.addresses) doors.push(await this.#open(address));
+      for (const address of this.#options.addresses) doors.push(await this.#open(address, ownPorts));
     } catch (error) {
       for (const door of doors) door.close();
-      this.#closeSpare();
+      this.#spare.close();
       throw error;
     }
     return doors;
   }
 
   /** The one place that knows that datagrams come without a connection. */
-  async #open(address: Address): Promise<Door> {
-    if (isDatagram(address)) return this.#openDatagrams(await DatagramSocket.open(address));
+  async #open(address: Address, ownPorts: Set<number>): Promise<Door> {
+    if (isDatagram(address)) return await DatagramSocket.open(address, ownPorts, this.#journal);
     const listener = await transport(address).listen(this.#options.listen);
-    const close = () => listener.close();
-    return {
-      address: listener.address,
-      close,
-      stop: close,
-      closing: () => listener.closing?.() ?? 0,
-      renew: (tls) => listener.renew?.(tls),
-      serve: (stop) => this.#acceptAll(listener, stop),
-    };
-  }
-
-  #openDatagrams(socket: DatagramSocket): Door {
-    this.#sockets.push(socket);
-    this.#ownPorts.add(socket.port);
-    return {
-      address: socket.address,
-      close: () => socket.close(),
-      stop: () => socket.stop(),
-      serve: () => socket.echo(this.#ownPorts, this.#journal),
-    };
+    return new ListenerDoor(listener, (listener, stop) => this.#acceptAll(listener, stop), this.#totals);
   }
 
   async #acceptAll(listener: Listener, stop: AbortSignal): Promise<void> {
     const welcomes = [this.#proxyWelcome, listener.welcome].filter((welcome) => welcome !== undefined);
     while (!stop.aborted) {
-      let accepted: Accepted;
-      try {
-        accepted = await listener.accept();
-      } catch (error) {
-        if (stop.aborted) return;
-        const lingers = listener.closing !== undefined; // whoever is turned away there would keep the spare
-        if (!lingers && this.#lendSpare(error)) continue; // whoever comes in by it is told
-        if (concernsOne(error)) {
-          this.#journal.aborted(listener.address, error);
-          continue; // a pause would hold up those behind it
-        }
-        this.#journal.acceptFailed(listener.address, error);
-        await delay(SHORTAGE_PAUSE_MS);
-        this.#takeSpare();
-        continue;
-      }
+      const accepted = await this.#accept(listener, stop);
+      if (accepted === undefined) continue;
       this.#admit(accepted, welcomes);
-      while (this.#lent && !stop.aborted && !this.#takeSpare()) await delay(1); // what was closed is soon free
+      if (this.#spare.isLent) await this.#spare.back(stop);
     }
   }
 
-  /**
-   * Short of descriptors, a newcomer would wait in the kernel unaccepted. One descriptor is kept in reserve and given
-   * up for a moment, so that a newcomer can be accepted, and then turned away or let in where another gives way.
-   * Returns whether that can help: not if it is given up already, and not against a shortage of another kind.
-   */
-  #lendSpare(shortage: unknown): boolean {
-    if (this.#spare === undefined || !isOutOfDescriptors(shortage)) return false;
-    this.#spare.close();
-    this.#spare = undefined;
-    this.#lent = true;
-    setTimeout(() => this.#takeSpare(), SPARE_MS);
-    return true;
+  /** The next connection; undefined: it failed, or the listener was stopped. What can help the next one is done. */
+  async #accept(listener: Listener, stop: AbortSignal): Promise<Accepted | undefined> {
+    try {
+      return await listener.accept();
+    } catch (error) {
+      if (stop.aborted) return undefined;
+      const lingers = listener.closing !== undefined; // whoever is turned away there would keep the spare
+      if (!lingers && this.#spare.lend(error)) return undefined; // whoever comes in by it is told
+      if (concernsOne(error)) {
+        this.#journal.aborted(listener.address, error); // a pause would hold up those behind it
+      } else {
+        this.#journal.acceptFailed(listener.address, error);
+        await pause(SHORTAGE_PAUSE_MS);
+        this.#spare.takeBack();
+      }
+      return undefined;
+    }
   }
 
-  /** Takes back what was lent; returns false where somebody has it. */
-  #takeSpare(): boolean {
-    if (!this.#lent) return true;
-    this.#spare = spareDescriptor();
-    this.#lent = this.#spare === undefined;
-    return !this.#lent;
-  }
-
-  #closeSpare(): void {
-    this.#lent = false;
-    this.#spare?.close();
-    this.#spare = undefined;
-  }
-
+  /** Starts the task of a newcomer, or turns it away where there is no room. */
   #admit(accepted: Accepted, welcomes: readonly Welcome[]): void {
-    const short = !this.#takeSpare();
-    if (short && !this.#evict(Math.ceil(this.#arriving.size / 4), OUT_OF_DESCRIPTORS)) {
+    const short = !this.#spare.takeBack();
+    if (short && !this.#evict(Math.ceil(this.#arrivals.size / 4), OUT_OF_DESCRIPTORS)) {
       return this.#refuse(accepted, OUT_OF_DESCRIPTORS);
     }
     if (welcomes.length > 0) {
-      if (this.#arriving.size >= MAX_ARRIVING) this.#evict(1, `${MAX_ARRIVING} others arrive as well`);
+      if (this.#arrivals.size >= MAX_ARRIVING) this.#evict(1, `${MAX_ARRIVING} others arrive as well`);
       return this.#start(accepted, welcomes);
     }
-    const full = this.#enter();
+    const full = this.#takeSlot();
     if (full === undefined) this.#start(accepted, welcomes);
     else this.#refuse(accepted, full);
   }
 
-  /** Takes a slot of --max-clients; returns why there is none. */
-  #enter(): string | undefined {
+  /** Takes a slot of --max-clients, which #serve gives back; returns why there is none. */
+  #takeSlot(): string | undefined {
     const { maxClients } = this.#options;
     if (this.#totals.add("open", 1) <= maxClients) return undefined;
     this.#totals.add("open", -1);
     return `${maxClients} clients are connected, the limit of --max-clients`;
   }
 
-  #refuse({ stream, peer }: Accepted, reason: string): void {
+  #refuse({ stream, peer }: Pick<Accepted, "stream" | "peer">, reason: string): void {
     stream.close();
     this.#journal.refused(peer, reason);
   }
 
-  /** Ends the `n` oldest of the arriving that can be ended, the least likely to be honest; returns whether one could. */
+  /** Ends `n` of the arriving to make room; returns whether one could be ended. */
   #evict(n: number, reason: string): boolean {
-    const oldest = [...this.#arriving.values().filter(({ stream }) => !stream.lingers).take(n)];
+    const oldest = this.#arrivals.oldest(n);
     for (const connection of oldest) {
       this.#journal.refused(connection.peer, `the oldest handshake gives way: ${reason}`);
-      this.#cutOff(connection, reason, false);
+      this.#cutOff(connection, { reason, failed: false });
     }
     return oldest.length > 0;
   }
@@ -238,7 +179,7 @@ export class Server implements Service {
     const connection = new Connection(this.#totals.add("accepted", 1), accepted, this.#timeouts.clock.tick);
     this.#connections.add(connection);
     const task = welcomes.length === 0
-      ? this.#attend(connection)
+      ? this.#serve(connection)
       : this.#welcome(connection, accepted, welcomes);
     task.then(
       (outcome) => this.#ended(connection, outcome),
@@ -246,34 +187,23 @@ export class Server implements Service {
     );
   }
 
+  /** The task of a connection that goes through welcomes first. */
   async #welcome(
     connection: Connection,
     accepted: Accepted,
     welcomes: readonly Welcome[],
   ): Promise<Outcome> {
-    connection.phase = "arriving";
-    this.#arriving.add(connection);
-    try {
-      for (const welcome of welcomes) {
-        accepted = await welcome(accepted);
-        connection.accept(accepted);
-        if (connection.cut !== undefined) accepted.stream.close();
-        if (connection.cut !== undefined) return connection.cut;
-      }
-      connection.tick = this.#timeouts.clock.tick; // the time of the welcome is not idleness
-    } catch (error) {
-      if (connection.cut === undefined) connection.stream.close();
-      return connection.failed(error);
-    } finally {
-      this.#arriving.delete(connection);
-    }
-    const full = this.#enter();
-    if (full === undefined) return await this.#attend(connection);
-    this.#refuse(accepted, full);
+    const outcome = await this.#arrivals.welcome(connection, accepted, welcomes);
+    if (outcome !== undefined) return outcome;
+    connection.tick = this.#timeouts.clock.tick; // the time of the welcome is not idleness
+    const full = this.#takeSlot();
+    if (full === undefined) return await this.#serve(connection);
+    this.#refuse(connection, full);
     return { reason: full, failed: false };
   }
 
-  async #attend(connection: Connection): Promise<Outcome> {
+  /** The task of a connection that has a slot. */
+  async #serve(connection: Connection): Promise<Outcome> {
     this.#journal.connected(connection);
     try {
       return await echo(connection, this.#surroundings);
@@ -285,28 +215,18 @@ export class Server implements Service {
 
   #ended(connection: Connection, outcome: Outcome): void {
     if (!this.#connections.delete(connection)) return; // it was cut off, and that was its end
-    this.#arriving.delete(connection);
+    this.#arrivals.delete(connection);
     this.#journal.ended(connection, outcome);
     if (this.#connections.size === 0) this.#onEmpty();
-  }
-
-  #countDatagrams(): void {
-    for (const socket of this.#sockets) this.#journal.countDatagrams(socket.takeCounts());
-  }
-
-  #countClosing(): void {
-    const closing = this.#doors.reduce((sum, door) => sum + (door.closing?.() ?? 0), 0);
-    this.#totals.add("closing", closing - this.#closing);
-    this.#closing = closing;
   }
 
   /**
    * Closes a connection from outside its task, and does not wait for the task: Deno 2.7 leaves a write that is
    * pending as it is, and the task in it, until the peer reads or goes away. It is `open` until then.
    */
-  #cutOff(connection: Connection, reason: string, failed: boolean): void {
-    connection.abort(reason, failed);
-    this.#ended(connection, { reason, failed });
+  #cutOff(connection: Connection, outcome: Outcome): void {
+    connection.abort(outcome);
+    this.#ended(connection, outcome);
   }
 
   /** Waits for the clients to finish, and cuts off those that have not when the time is over. */
@@ -317,22 +237,10 @@ export class Server implements Service {
     const looks = setInterval(look, Math.min(LOOK_MS, drain / 4));
     const end = setTimeout(() => {
       const reason = `still open ${showDuration(drain)} after the stop`;
-      for (const connection of this.#connections) this.#cutOff(connection, reason, true);
+      for (const connection of this.#connections) this.#cutOff(connection, { reason, failed: true });
     }, drain);
     if (this.#connections.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
     clearInterval(looks);
     clearTimeout(end);
-  }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function spareDescriptor(): Deno.FsFile | undefined {
-  try {
-    return Deno.openSync("/dev/null");
-  } catch {
-    return undefined; // short of descriptors already, or no /dev
   }
 }

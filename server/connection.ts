@@ -68,9 +68,9 @@ export class Connection {
   }
 
   /** Closes the connection from outside its task, which then ends with this outcome. */
-  abort(reason: string, failed: boolean): void {
+  abort(outcome: Outcome): void {
     if (this.cut !== undefined) return;
-    this.cut = { reason, failed };
+    this.cut = outcome;
     this.stream.close();
   }
 
@@ -79,7 +79,7 @@ export class Connection {
    * sends, or still takes its echo, is echoed on; for its next piece it has longer, as that may come from far away.
    */
   drain(): void {
-    if (this.phase === "arriving") return this.abort(STOPPED.reason, STOPPED.failed);
+    if (this.phase === "arriving") return this.abort(STOPPED);
     if (this.stopping) return;
     const first = this.#seen === -1;
     if (first || this.phase !== "reading" || this.bytes !== this.#seen) {

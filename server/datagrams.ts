@@ -4,6 +4,8 @@ import { type DatagramAddress, showAddress, showPeer } from "../base/address.ts"
 import { pause } from "../base/time.ts";
 import { RECEIVE_BUFFER } from "../net/datagrams.ts";
 import { bind } from "../net/tcp.ts";
+import type { Door } from "./doors.ts";
+import type { Journal } from "./journal.ts";
 
 /** Below it are the services of old, some of which answer whatever they get: echo, chargen, daytime, qotd. */
 const FIRST_FREE_PORT = 1024;
@@ -15,23 +17,13 @@ const LINK_LOCAL = /^fe[89ab][0-9a-f]:/i;
 const LULL_MS = 10;
 const LULLS = 10;
 
-/** What the loop of a socket tells of what it meets. */
-export interface DatagramJournal {
-  /** Told of each datagram before it goes back, when somebody wants to know. */
-  readonly onDatagram: ((peer: string, datagram: Uint8Array) => void) | undefined;
-  /** A datagram gets no answer, for this reason. */
-  refused(peer: string, reason: string): void;
-  /** A datagram could not be sent back. */
-  sendFailed(peer: string, error: unknown): void;
-  /** Nothing could be received on this address. */
-  acceptFailed(address: string, error: unknown): void;
-}
-
 /** A bound UDP socket of the server, and the loop that echoes on it. */
-export class DatagramSocket {
+export class DatagramSocket implements Door {
   /** With the port that was really bound. */
   readonly address: string;
-  readonly port: number;
+  readonly #port: number;
+  readonly #ownPorts: ReadonlySet<number>;
+  readonly #journal: Journal;
   readonly #socket: Deno.DatagramConn;
   /** Bound to the link-local address of one interface. */
   readonly #onOneLink: boolean;
@@ -40,20 +32,35 @@ export class DatagramSocket {
   #bytes = 0;
   #closed = false;
 
-  /** Binds. Throws Failure. */
-  static async open(address: DatagramAddress): Promise<DatagramSocket> {
+  /**
+   * Binds. `ownPorts` are those of all UDP sockets of this server, and gets this one: an answer to one of them might
+   * go round for ever. Throws Failure.
+   */
+  static async open(
+    address: DatagramAddress,
+    ownPorts: Set<number>,
+    journal: Journal,
+  ): Promise<DatagramSocket> {
     const { port } = address;
     const listen = (hostname: string) => Deno.listenDatagram({ transport: "udp", hostname, port });
-    return new DatagramSocket(address, await bind(address, listen));
+    return new DatagramSocket(address, await bind(address, listen), ownPorts, journal);
   }
 
-  private constructor(address: DatagramAddress, socket: Deno.DatagramConn) {
+  private constructor(
+    address: DatagramAddress,
+    socket: Deno.DatagramConn,
+    ownPorts: Set<number>,
+    journal: Journal,
+  ) {
     this.#socket = socket;
+    this.#ownPorts = ownPorts;
+    this.#journal = journal;
     const { hostname, port } = socket.addr as Deno.NetAddr;
     // Deno does not tell the zone of an address that it bound.
     const host = address.host?.includes("%") ? address.host : hostname;
     this.address = showAddress({ ...address, host, port });
-    this.port = port;
+    this.#port = port;
+    ownPorts.add(port);
     this.#onOneLink = LINK_LOCAL.test(hostname);
   }
 
@@ -70,7 +77,8 @@ export class DatagramSocket {
    * (IPv6) gets an answer from a socket of its own link alone: Deno does not tell the interface on which a datagram
    * came, and without it the answer would leave on the machine's first one.
    */
-  async echo(ownPorts: ReadonlySet<number>, journal: DatagramJournal): Promise<void> {
+  async serve(): Promise<void> {
+    const journal = this.#journal;
     const buffer = new Uint8Array(RECEIVE_BUFFER);
     while (!this.#closed) {
       let datagram: Uint8Array;
@@ -84,7 +92,7 @@ export class DatagramSocket {
         continue;
       }
       this.#received++;
-      const refusal = this.#refusal(from, ownPorts);
+      const refusal = this.#refusal(from);
       if (refusal !== undefined) {
         journal.refused(shown(from), refusal);
         continue;
@@ -101,21 +109,22 @@ export class DatagramSocket {
   }
 
   /** Why a datagram from there gets no answer, if so. */
-  #refusal({ hostname, port }: Deno.NetAddr, ownPorts: ReadonlySet<number>): string | undefined {
+  #refusal({ hostname, port }: Deno.NetAddr): string | undefined {
     if (port < FIRST_FREE_PORT) return "its port is below 1024, so the answer might be echoed for ever";
-    if (ownPorts.has(port)) return "its port is the server's own, so the answer might be echoed for ever";
+    if (this.#ownPorts.has(port)) {
+      return "its port is the server's own, so the answer might be echoed for ever";
+    }
     if (LINK_LOCAL.test(hostname) && !this.#onOneLink) {
       return "its address is link-local, and the answer could leave on another link; " +
-        `listen on the link's own address, as udp://[fe80::1%eth0]:${this.port}`;
+        `listen on the link's own address, as udp://[fe80::1%eth0]:${this.#port}`;
     }
     return undefined;
   }
 
-  /** What was sent back since the last call. */
-  takeCounts(): { datagrams: number; bytes: number } {
-    const taken = { datagrams: this.#datagrams, bytes: this.#bytes };
+  /** One addition to the totals for many datagrams: one for each would cost more than to count it here. */
+  count(): void {
+    this.#journal.echoed(this.#datagrams, this.#bytes);
     this.#datagrams = this.#bytes = 0;
-    return taken;
   }
 
   /** Closes at once. */

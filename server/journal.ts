@@ -99,8 +99,8 @@ export class Journal {
     connection.counted = connection.bytes;
   }
 
-  /** Adds datagrams that were sent back. One call for many: adding each would cost more than to count it. */
-  countDatagrams({ datagrams, bytes }: { readonly datagrams: number; readonly bytes: number }): void {
+  /** Datagrams were sent back. */
+  echoed(datagrams: number, bytes: number): void {
     this.#totals.add("datagrams", datagrams);
     this.#totals.add("bytes", bytes);
   }

@@ -1,7 +1,7 @@
 /** Which clients have been idle for too long, or do not read their echo. */
 
 import { showDuration } from "../base/units.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Outcome } from "./connection.ts";
 import type { ServeOptions } from "./service.ts";
 
 /** A timeout is noticed late by this part of it, as nobody looks more often. */
@@ -26,19 +26,21 @@ export class Timeouts {
   /** Hands each connection that is over a limit to `cutOff`, until `stop`. */
   start(
     connections: Iterable<Connection>,
-    cutOff: (connection: Connection, reason: string, failed: boolean) => void,
+    cutOff: (connection: Connection, outcome: Outcome) => void,
   ): void {
     const { idleTimeout, writeTimeout } = this.#options;
     const idleTicks = Math.ceil(idleTimeout / this.#tickMs);
     const writeTicks = Math.ceil(writeTimeout / this.#tickMs);
+    const idle: Outcome = { reason: `idle for ${showDuration(idleTimeout)}`, failed: false };
+    const stuck: Outcome = { reason: `did not read for ${showDuration(writeTimeout)}`, failed: true };
     this.#timer = setInterval(() => {
       const tick = ++this.clock.tick;
       for (const connection of connections) {
         const still = tick - connection.tick;
         if (connection.phase === "reading") {
-          if (still > idleTicks) cutOff(connection, `idle for ${showDuration(idleTimeout)}`, false);
+          if (still > idleTicks) cutOff(connection, idle);
         } else if (connection.phase === "writing" && still > writeTicks) {
-          cutOff(connection, `did not read for ${showDuration(writeTimeout)}`, true);
+          cutOff(connection, stuck);
         }
       }
     }, this.#tickMs);
