@@ -11,7 +11,7 @@ const GENERATED = ["docs/commands.md", "docs/log.md"];
 const COMMANDS = ["serve", "connect", "ping", "bench"];
 /** Flags of other programs, Deno's above all. */
 const FOREIGN =
-  /^--(allow-\w+|block-signal|compat|frozen|global|no-code-cache|no-prompt|only|peers|rounds|v8-flags)$/;
+  /^--(allow-\w+|block-signal|frozen|global|no-code-cache|no-prompt|only|peers|rounds|v8-flags)$/;
 
 const read = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
 const pages = ["README.md", ...MORE, ...files("docs").filter((path) => path.endsWith(".md"))];
