@@ -1,5 +1,6 @@
 /** `echo connect` over UDP (RFC 862): without a connection, each datagram is awaited by itself. */
 
+import { pause } from "../base/time.ts";
 import { type DatagramAddress, DEFAULT_HOST, showAddress } from "../base/address.ts";
 import { LARGEST_DATAGRAM, showDuration } from "../base/units.ts";
 import type { Conversation, Source } from "./conversation.ts";
@@ -183,7 +184,7 @@ export class DatagramConversation implements Conversation {
   /** Waits until each datagram is back or lost, and then a moment for second replies. UDP has no end to wait for. */
   async finish(): Promise<boolean> {
     await this.#settledAll();
-    if (this.#ledger.sent > 0) await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    if (this.#ledger.sent > 0) await pause(LINGER_MS);
     return true;
   }
 

@@ -1,5 +1,6 @@
 /** Programs that run for a while beside us: in groups of their own, bounded in time, and gone when we are. */
 
+import { pause } from "../base/time.ts";
 import { Failure } from "../base/errors.ts";
 
 /** How a program is run. */
@@ -119,7 +120,7 @@ export async function until(done: () => boolean | Promise<boolean>, ms: number):
   const end = performance.now() + ms;
   while (!await done()) {
     if (performance.now() > end) return false;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS);
   }
   return true;
 }
