@@ -27,6 +27,11 @@ export const LARGEST_DATAGRAM = 65_507;
 /** The longest wait that a timer takes: 2^31 - 1 ms (24 days); a longer one would fire at once. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
+/** A limit of so many milliseconds in seconds, as JSON shows it: null where it is none. */
+export function limitSeconds(ms: number): number | null {
+  return ms < LONGEST_MS ? ms / 1000 : null;
+}
+
 /** `250ms`, `5s`, `2m`, `1h30m`; a bare number is seconds. Returns milliseconds, above 0. */
 export function duration(text: string): number {
   const ms = milliseconds(text);

@@ -1,7 +1,7 @@
 /** The figures of a run, as its JSON has them. */
 
 import { isDatagram, isLocal, showAddress } from "../base/address.ts";
-import { rounded } from "../base/units.ts";
+import { limitSeconds, rounded } from "../base/units.ts";
 import type { Result } from "../measure/result.ts";
 import { warnings } from "../measure/warnings.ts";
 import type { Collector } from "./collector.ts";
@@ -50,13 +50,13 @@ export function summarize(
     options: {
       connections,
       size_bytes: size,
-      duration_seconds: Number.isFinite(duration) ? duration / 1000 : null,
+      duration_seconds: limitSeconds(duration),
       messages: Number.isFinite(messages) ? messages : null,
       rate_per_second: rate,
       pipeline: pace.kind === "closed" ? pace.pipeline : null,
       connect_rate: connectRate,
       warmup_seconds: plan.warmup / 1000,
-      timeout_seconds: plan.timeout / 1000,
+      timeout_seconds: limitSeconds(plan.timeout),
       workers: plan.workers,
       seed: plan.seed,
     },

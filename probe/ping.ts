@@ -3,7 +3,7 @@
 import { type Address, isDatagram, isLocal, showAddress, showPeer } from "../base/address.ts";
 import { note, print } from "../cli/output.ts";
 import type { Signals } from "../cli/signals.ts";
-import { showDuration } from "../base/units.ts";
+import { limitSeconds, showDuration } from "../base/units.ts";
 import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "./line.ts";
 import { openLine } from "./open_line.ts";
 import { randomBlock } from "./messages.ts";
@@ -87,7 +87,7 @@ class Session implements Owner {
         size_bytes: size,
         count: count ?? null,
         interval_seconds: interval / 1000,
-        timeout_seconds: timeout / 1000,
+        timeout_seconds: limitSeconds(timeout),
         deadline_seconds: deadline === undefined ? null : deadline / 1000,
         reconnect,
         seed,

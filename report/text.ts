@@ -38,7 +38,7 @@ export function report(results: readonly Result[], notes: readonly string[], wid
 function heading({ target, options, duration_seconds }: Result): string {
   const { connections, size_bytes, rate_per_second, pipeline, connect_rate } = options;
   const pace = rate_per_second !== null
-    ? `${rate_per_second} messages/s by the clock`
+    ? `${rate_per_second} message${rate_per_second === 1 ? "" : "s"}/s by the clock`
     : pipeline === 1
     ? "one message at a time on each"
     : `${pipeline} messages at a time on each`;

@@ -216,6 +216,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "bench shows a bar on the terminal while it measures; with -q the report alone",
+  ignore,
+  async fn() {
+    await using server = await ServerProcess.start(["-q"]);
+    const words = [...ECHO.filter((word) => word !== "serve"), "bench", `:${server.port}`, "-d", "1s"];
+    await using quiet = await Terminal.run([...words, "-q"]);
+    await using terminal = await Terminal.run(words);
+    const first = await Promise.all([terminal.shows(/^\[[#.]+\]/m), quiet.shows(/\S/)]);
+    assertMatch(first[1], /^ +<= +[\d.]+ ms /m, "the report is the first that -q shows");
+    assertEquals(await Promise.all([terminal.exit(), quiet.exit()]), [0, 0]);
+  },
+});
+
+Deno.test({
   name: "a hostile server's control bytes are shown at the terminal, not obeyed",
   ignore,
   async fn() {

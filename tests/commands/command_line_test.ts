@@ -267,10 +267,15 @@ Deno.test("0 and off: no timeout, no deadline, no pause, and a seed like any oth
     ["connect", "--timeout", "0", `:${slow.port}`, "hello"],
     ["connect", "--timeout", "off", "--retry", "0", `:${slow.port}`, "hello"],
     ["ping", "-c", "50", "-i", "0", "-W", "0", "-w", "0", "--seed", "0", where],
-    ["bench", "-n", "10", "--timeout", "off", "--seed", "0", "--workers", "auto", where],
+    ["bench", "-n", "10", "--timeout", "off", "--seed", "0", "--workers", "auto", "--json", where],
+    ["ping", "-c", "1", "-W", "off", "--json", where],
   ]);
   for (const { code, stderr } of results) assertEquals(code, 0, stderr);
   assertMatch(decoder.decode(results[2]!.stdout), /\n50 transmitted, 50 received, 0% loss/);
+  for (const { stdout } of results.slice(3)) {
+    const last = decoder.decode(stdout).trimEnd().split("\n").at(-1)!;
+    assertEquals(JSON.parse(last).options.timeout_seconds, null);
+  }
   // Without the zero the idle timeout would be none too, and the drain would wait 5 s for this client.
   using client = await server.connect();
   assertEquals(await roundTrip(client, "still here"), "still here");
