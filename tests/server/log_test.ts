@@ -1,172 +1,148 @@
+/** The log of a running server: no line is forged, none makes it wait, each names its client. */
+
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type EventName, EVENTS } from "../../server/events.ts";
-import { LineWriter } from "../../server/line_writer.ts";
-import { roundTrip, ServerProcess, within, writeAll } from "../support/helpers.ts";
+import {
+  loggedBytes,
+  noise,
+  readUpTo,
+  roundTrip,
+  ServerProcess,
+  until,
+  within,
+  writeAll,
+} from "../support/helpers.ts";
+import { closeAll, many } from "../support/conns.ts";
+import { startSilent } from "../support/silent_server.ts";
 
-const decoder = new TextDecoder();
+Deno.test("fault 3: 1,024 bytes come back exactly, and the log shows not one more", async () => {
+  await using server = await ServerProcess.start();
+  using conn = await server.connect();
+  await writeAll(conn, noise(40_000)); // what a later message must not show
+  await readUpTo(conn, 40_000);
+  await until("all of it is logged", () => loggedBytes(server) === 40_000);
+  const before = server.log.events("message").length;
+  assertEquals(await roundTrip(conn, "A".repeat(1024)), "A".repeat(1024));
+  assertEquals(await roundTrip(conn, "b"), "b");
+  await server.log.with('"text":"\\"b\\""');
+  const messages = server.log.events("message").slice(before);
+  const of = (letter: string) => messages.filter(({ text }) => String(text).includes(letter));
+  assertEquals(of("A").reduce((sum, { bytes }) => sum + Number(bytes), 0), 1024);
+  for (const { text } of of("A")) assertMatch(String(text), /^"A{1,120}"…?$/);
+  assertEquals(of("b").map(({ bytes, text }) => [bytes, text]), [[1, '"b"']]);
+  assertEquals(messages.length, of("A").length + 1);
+});
 
-/** A stream of the test's own: it takes `most` bytes a write, and only while it is open. */
-class Sink {
-  readonly pieces: string[] = [];
-  most = Infinity;
-  /** Bytes until its disk is full. */
-  room = Infinity;
-  #gate: PromiseWithResolvers<void> | undefined;
-  #written = Promise.withResolvers<void>();
-  failing = false;
-  tries = 0;
+const HOSTILE = new Uint8Array([
+  ...new TextEncoder().encode("\x1b[2J\x07one\n2026-01-01T00:00:00.000Z INFO  #1 left\r\n\0\u{202e}"),
+  ...[0xff, 0xfe],
+]);
 
-  async write(bytes: Uint8Array): Promise<number> {
-    this.tries++;
-    await this.#gate?.promise;
-    await Promise.resolve();
-    if (this.failing) throw new Deno.errors.BrokenPipe("nobody reads");
-    if (this.room === 0) throw new Error("no space left on device");
-    const n = Math.min(bytes.length, this.most, this.room);
-    this.room -= n;
-    this.pieces.push(decoder.decode(bytes.subarray(0, n)));
-    this.#written.resolve();
-    return n;
+Deno.test("fault 4: raw bytes come back exactly, and the JSON log has one printable line an event", async () => {
+  await using server = await ServerProcess.start();
+  using conn = await server.connect();
+  await writeAll(conn, HOSTILE);
+  assertEquals(await readUpTo(conn, HOSTILE.length), HOSTILE);
+  await writeAll(conn, new TextEncoder().encode("a\u{202e}b\u{1f600}é")); // valid UTF-8, of which one hides
+  await readUpTo(conn, 11);
+  await conn.closeWrite();
+  await server.log.with('"disconnected"');
+  assertEquals(server.log.all.length, 5, server.log.all.join("\n"));
+  for (const line of server.log.all) {
+    JSON.parse(line);
+    assertMatch(line, /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u);
   }
+  const [raw, text] = server.log.events("message").map((entry) => String(entry["text"]));
+  assertMatch(raw!, /^"\\x1b\[2J\\x07one\\n2026.*\\r\\n\\x00.*\\xff\\xfe"$/);
+  assertEquals(text, '"a\\u{202e}b\u{1f600}é"');
+});
 
-  /** From here on a write is stuck, until `open`. */
-  stop(): void {
-    this.#gate = Promise.withResolvers();
-  }
+Deno.test("fault 4: raw bytes cannot forge a line of the text log, nor ring or move at the terminal", async () => {
+  await using server = await startSilent([], { stderr: "piped" });
+  using conn = await server.connect();
+  await writeAll(conn, HOSTILE);
+  assertEquals(await readUpTo(conn, HOSTILE.length), HOSTILE);
+  server.child.kill("SIGTERM");
+  await conn.closeWrite();
+  const text = await within(5000, "the end of the log", new Response(server.child.stderr).text());
+  assertEquals((await server.child.status).code, 0);
+  const lines = text.split("\n").slice(0, -1);
+  for (const line of lines) assertMatch(line, /^[\dT:.-]{23}Z (INFO |WARN )[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u);
+  assertEquals(lines.filter((line) => line.includes("#1 left")).length, 1 + 1, "its own, and the one quoted");
+  assertEquals(lines.filter((line) => / INFO {2}#2 received /.test(line)).length, 1);
+});
 
-  open(): void {
-    this.#gate?.resolve();
-    this.#gate = undefined;
+Deno.test("fault 11: the log names a client by an id that is never used twice", async () => {
+  await using server = await ServerProcess.start();
+  for (let i = 0; i < 30; i++) {
+    const conns = await many(1 + i % 3, () => server.connect()); // one after another: descriptors are used again
+    await Promise.all(conns.map((conn) => roundTrip(conn, "hello")));
+    closeAll(conns);
   }
+  assertEquals(await server.stop(), 0);
+  const sessions = (event: string) =>
+    server.log.events(event).map(({ client, peer }) => `${client} ${peer}`).sort();
+  assertEquals(sessions("connected").length, 60);
+  assertEquals(new Set(server.log.events("connected").map(({ client }) => client)).size, 60);
+  assertEquals(sessions("disconnected"), sessions("connected"));
+  for (const message of sessions("message")) assert(sessions("connected").includes(message));
+});
 
-  get text(): string {
-    return this.pieces.join("");
+Deno.test("fault 12: nobody reads its stderr: echoing goes on, and the lines that were lost are counted", async () => {
+  await using server = await startSilent(["--log-format", "json"], { stderr: "piped" });
+  using conn = await server.connect();
+  const messages = 15_000; // some 2 MB of log, more than a pipe and the server's buffer hold
+  for (let i = 0; i < messages; i++) {
+    assertEquals(await within(2000, `echo ${i}`, roundTrip(conn, "unread")), "unread");
   }
+  let log = "";
+  const reading = server.child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(
+    new WritableStream({ write: (text) => void (log += text) }),
+  );
+  await until("it says how many were lost", () => log.includes('"dropped"'));
+  assertEquals(await roundTrip(conn, "again"), "again");
+  conn.close();
+  server.child.kill("SIGTERM");
+  assertEquals((await within(5000, "its end", server.child.status)).code, 0);
+  await reading;
+  const entries = log.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+  const dropped = entries.filter(({ event }) => event === "dropped");
+  const lost = dropped.reduce((sum, { count }) => sum + count, 0);
+  // Two connections (the first was the one that asked whether the port answers), listening, stopping, stopped.
+  assertEquals(entries.length - dropped.length + lost, messages + 1 + 4 + 3);
+  assertEquals(entries.at(-1).event, "stopped");
+});
+
+Deno.test("fault 12: with its stderr stuck it still stops, with 0", async () => {
+  await using server = await startSilent([], { stderr: "piped" });
+  using conn = await server.connect();
+  for (let i = 0; i < 2000; i++) await roundTrip(conn, "x".repeat(200));
+  conn.close();
+  server.child.kill("SIGTERM");
+  assertEquals((await within(3000, "its end", server.child.status)).code, 0);
+});
+
+for (
+  const [what, redirection] of [["closed", "2>&-"], ["a full disk", "2>/dev/full"]] as const
+) {
+  Deno.test(`fault 12: with stderr ${what} it serves, and stops with 0`, async () => {
+    await using server = await startSilent([], { under: ["sh", "-c", `exec "$@" ${redirection}`, "sh"] });
+    using conn = await server.connect();
+    for (let i = 0; i < 500; i++) assertEquals(await roundTrip(conn, "unheard"), "unheard");
+    server.child.kill("SIGTERM");
+    await conn.closeWrite();
+    assertEquals((await within(5000, "its end", server.child.status)).code, 0);
+  });
 }
 
-/** Until all is written, which must be long before this. */
-const flushed = (writer: LineWriter) => within(5000, "the flush", writer.flush(4000));
-
-Deno.test("lines of the same turn go out in one write, in order, and nothing is lost", async () => {
-  const sink = new Sink();
-  const writer = new LineWriter(sink);
-  for (let i = 0; i < 1000; i++) writer.write(`line ${i}\n`);
-  await flushed(writer);
-  assertEquals(sink.pieces.length, 1);
-  writer.write("later\n");
-  await flushed(writer);
-  assertEquals(sink.text, Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join("") + "later\n");
-});
-
-Deno.test("a stream that takes a few bytes at a time gets them all", async () => {
-  const sink = new Sink();
-  sink.most = 7;
-  const writer = new LineWriter(sink);
-  const text = "a line of 27 bytes\n".repeat(20);
-  writer.write(text);
-  await flushed(writer);
-  assertEquals(sink.text, text);
-});
-
-Deno.test("lines that come during a write go out together after it", async () => {
-  const sink = new Sink();
-  const writer = new LineWriter(sink);
-  sink.stop();
-  writer.write("first\n");
-  await Promise.resolve();
-  await Promise.resolve();
-  for (let i = 0; i < 100; i++) writer.write(`${i}\n`);
-  sink.open();
-  await flushed(writer);
-  assertEquals(sink.pieces.length, 2);
-  assertEquals(sink.pieces[0], "first\n");
-});
-
-Deno.test("a stream that is stuck costs bounded memory; what it lost is counted and said when it goes on", async () => {
-  const sink = new Sink();
-  const writer = new LineWriter(sink);
-  writer.onDrop = (count) => `lost ${count}\n`;
-  sink.stop();
-  const line = "x".repeat(99) + "\n";
-  const total = 100_000; // 10 MB, of which 1 MiB is kept besides what is stuck in the write
-  writer.write(line);
-  await Promise.resolve();
-  await Promise.resolve();
-  for (let i = 1; i < total; i++) writer.write(line);
-  sink.open();
-  await flushed(writer);
-  const [, lost] = /^lost (\d+)$/m.exec(sink.text) ?? [];
-  const kept = sink.text.split(line).length - 1;
-  assertEquals(kept + Number(lost), total);
-  assert(kept * line.length <= (1 << 20) + line.length, `${kept} lines were kept`);
-  assert(kept * line.length > (1 << 20) - 2 * line.length, `only ${kept} lines were kept`);
-  assertEquals(sink.text.match(/lost/g)!.length, 1);
-  writer.write("as before\n");
-  await flushed(writer);
-  assertMatch(sink.text, /as before\n$/);
-  assertEquals(sink.text.match(/lost/g)!.length, 1);
-});
-
-Deno.test("the flush of a stream that is stuck has an end", async () => {
-  const sink = new Sink();
-  const writer = new LineWriter(sink);
-  sink.stop();
-  writer.write("never\n");
-  const begin = performance.now();
-  await writer.flush(50);
-  const took = performance.now() - begin;
-  assert(took >= 45 && took < 1000, `${took} ms`);
-  assertEquals(sink.text, "");
-  sink.open();
-  await flushed(writer);
-});
-
-Deno.test("a stream that fails does no harm and is not tried in a loop; it says what it lost once it works", async () => {
-  const sink = new Sink();
-  const writer = new LineWriter(sink);
-  writer.onDrop = (count) => `lost ${count}\n`;
-  sink.failing = true;
-  for (const batch of [["1\n", "2\n"], ["3\n"]]) {
-    for (const line of batch) writer.write(line);
-    await flushed(writer);
-  }
-  assertEquals(sink.tries, 2);
-  sink.failing = false;
-  writer.write("4\n");
-  await flushed(writer);
-  assertEquals(sink.text, "4\nlost 3\n");
-});
-
-Deno.test("a disk that is full tears no line: its end comes when there is room, and only what is missing is counted", async () => {
-  const sink = new Sink();
-  const writer = new LineWriter(sink);
-  writer.onDrop = (count) => `lost ${count}\n`;
-  sink.room = 10;
-  for (const line of ["first\n", "second\n", "third\n", "fourth\n"]) writer.write(line);
-  await flushed(writer);
-  assertEquals(sink.text, "first\nseco");
-  writer.write("fifth\n");
-  await flushed(writer);
-  sink.room = 2;
-  writer.write("sixth\n");
-  await flushed(writer);
-  assertEquals(sink.text, "first\nsecond");
-  sink.room = Infinity;
-  writer.write("seventh\n");
-  await flushed(writer);
-  assertEquals(sink.text, "first\nsecond\nseventh\nlost 4\n");
-});
-
-Deno.test("lines that come together, as those of a worker do, are counted one by one when they are dropped", async () => {
-  const sink = new Sink();
-  const writer = new LineWriter(sink);
-  writer.onDrop = (count) => `lost ${count}\n`;
-  sink.stop();
-  writer.write("x".repeat((1 << 20) - 1) + "\n");
-  writer.write("one\ntwo\nthree\n");
-  sink.open();
-  await flushed(writer);
-  assertMatch(sink.text, /\nlost 3\n$/);
+Deno.test("fault 12: whoever read its stderr has gone: it serves, and stops with 0", async () => {
+  await using server = await startSilent([], { stderr: "piped" });
+  await server.child.stderr.cancel();
+  using conn = await server.connect();
+  for (let i = 0; i < 500; i++) assertEquals(await roundTrip(conn, "unheard"), "unheard");
+  server.child.kill("SIGTERM");
+  await conn.closeWrite();
+  assertEquals((await within(5000, "its end", server.child.status)).code, 0);
 });
 
 Deno.test("where it listens is said with -q too, with the port that was found and the fingerprint", async () => {
@@ -193,14 +169,6 @@ Deno.test("a client whose handshake fails is not among the served", async () => 
   await server.stop();
   const { accepted, served, rejected } = server.log.events("stopped")[0]!;
   assertEquals([accepted, served, rejected], [2, 1, 1]);
-});
-
-Deno.test("one is said in the singular", () => {
-  const { say } = EVENTS.stopped;
-  const text = say({ duration_ms: 5, served: 1, datagrams: 1, bytes: 1, rejected: 1, refused: 0, failed: 0 });
-  assertMatch(text, /: 1 client served, 1 datagram, 1 byte echoed, 1 rejected, 0 refused, 0 failed$/);
-  assertMatch(EVENTS.dropped.say({ count: 1 }), /^1 log line was dropped:/);
-  assertMatch(EVENTS.worker_died.say({ count: 1, reason: "" }), /, and 1 connection with it/);
 });
 
 Deno.test("every key of every line is in the table of events", async () => {

@@ -1,5 +1,6 @@
 /** What every test of the real command needs: start it, talk to it, wait for a sign from it. */
 
+import { pause } from "../../base/time.ts";
 import config from "../../deno.json" with { type: "json" };
 
 export const ROOT = new URL("../..", import.meta.url).pathname;
@@ -27,6 +28,9 @@ export function has(...programs: string[]): boolean {
   );
 }
 
+/** Deno 2.7 leaves a pending write in place when its connection is closed: the descriptor goes when the peer does. */
+export const CANCELS_WRITES = Deno.env.get("ECHO_BIN") === undefined && !Deno.version.deno.startsWith("2.7.");
+
 /** Waits for what must happen; after `ms` it fails, and says what did not. */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -37,6 +41,19 @@ export async function within<T>(ms: number, what: string, work: Promise<T>): Pro
     return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** For a sign that can only be looked for: a state in /proc, a port that starts to answer. */
+export async function until(
+  what: string,
+  sign: () => boolean | Promise<boolean>,
+  ms = 10_000,
+): Promise<void> {
+  const end = performance.now() + ms;
+  while (!await sign()) {
+    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await pause(10);
   }
 }
 
@@ -168,6 +185,10 @@ export class ServerProcess implements AsyncDisposable {
     await this.log.ended;
   }
 }
+
+/** How many bytes the log says were received. */
+export const loggedBytes = (server: ServerProcess): number =>
+  server.log.events("message").reduce((sum, { bytes }) => sum + Number(bytes), 0);
 
 /** Ends a process, if it has not ended, and waits until it is gone. */
 export async function killed(child: Deno.ChildProcess): Promise<void> {

@@ -1,0 +1,61 @@
+/** Among very many busy clients each gets its share. */
+
+import { assert, assertEquals } from "@std/assert";
+import { has, ROOT, within } from "../support/helpers.ts";
+import { startSilent } from "../support/silent_server.ts";
+
+/** What tests/support/crowd.c prints. */
+interface Crowd {
+  readonly none: number;
+  readonly cut: number;
+  readonly least: number;
+  readonly median: number;
+}
+
+/** Runs tests/support/crowd.c on one core with a quiet server, which makes a turn of the server's event loop long. */
+async function crowd(...words: number[]): Promise<Crowd> {
+  const core = /Cpus_allowed_list:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))![1]!;
+  const program = await Deno.makeTempFile({ prefix: "echo-crowd-" });
+  try {
+    const gcc = new Deno.Command("gcc", { args: ["-O2", "-o", program, `${ROOT}tests/support/crowd.c`] });
+    assert((await gcc.output()).success, "gcc tests/support/crowd.c");
+    const flags = ["-q", "--write-timeout", "100ms"]; // the wait for a turn, which is longer, is none for a client
+    await using server = await startSilent(flags, { under: ["taskset", "-c", core] });
+    const args = ["-c", core, program, String(server.port), ...words.map(String)];
+    const { stdout, stderr } = await within(
+      30_000,
+      "the end of the crowd",
+      new Deno.Command("taskset", { args }).output(),
+    );
+    const text = new TextDecoder().decode(stdout);
+    assert(text !== "", new TextDecoder().decode(stderr));
+    return JSON.parse(text);
+  } finally {
+    await Deno.remove(program);
+  }
+}
+
+const HAS_CROWD = has("gcc", "taskset");
+const MOST_FILES = Number(/^Max open files +(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))?.[1]);
+
+for (const clients of [3000, 9000]) {
+  Deno.test({
+    name: `of the trade: of ${clients} busy clients none starves: each gets its share`,
+    ignore: !HAS_CROWD || MOST_FILES < clients + 100,
+    async fn() {
+      const { none, cut, least, median } = await crowd(clients, 2500);
+      assertEquals([none, cut], [0, 0], "none is without a reply, none is cut off");
+      assert(least >= median / 2, `the least has ${least} replies, the median ${median}`);
+    },
+  });
+}
+
+Deno.test({
+  name: "of the trade: a client that goes on is not held up by 300 that have become quiet",
+  ignore: !HAS_CROWD,
+  async fn() {
+    const bursts = 75;
+    const { median } = await crowd(1, bursts * 20, 300, 20);
+    assert(median > 2 * bursts, `${median} round trips beside ${bursts} bursts of the others`);
+  },
+});
