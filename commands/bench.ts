@@ -14,7 +14,8 @@ import { readResult } from "../measure/result.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { Progress } from "../report/progress.ts";
 import { type Publication, publish } from "../report/publish.ts";
-import { UsageError } from "../base/units.ts";
+import { showSize, UsageError } from "../base/units.ts";
+import { datagramWindow } from "../net/datagrams.ts";
 import {
   ADDRESS,
   dialFlags,
@@ -136,7 +137,18 @@ function checkFlags(options: Options<typeof flags>, address: Address): void {
   if (workers > options.connections) {
     throw new UsageError(`--workers ${workers} needs at least as many connections: try -c ${workers}`);
   }
-  messageSize(options.size, address.scheme);
+  const size = messageSize(options.size, address.scheme);
+  if (isDatagram(address) && pipeline !== undefined) checkDatagramPipeline(pipeline, size);
+}
+
+/** Throws UsageError when our own socket could lose what comes back. */
+function checkDatagramPipeline(pipeline: number, size: number): void {
+  const most = datagramWindow(size);
+  if (pipeline <= most) return;
+  throw new UsageError(
+    `--pipeline ${pipeline}: of datagrams of ${showSize(size)} a socket is sure to hold ${most}; ` +
+      `try --pipeline ${most}, and more connections`,
+  );
 }
 
 /** How many threads share the load. */

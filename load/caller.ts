@@ -6,6 +6,7 @@ import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } fro
 import { openLine, type Route } from "../probe/open_line.ts";
 import { closed, type Pace } from "./pace.ts";
 import type { Plan } from "./plan.ts";
+import type { SendWindow } from "../net/send_window.ts";
 import type { Turns } from "../net/turns.ts";
 
 /** How long to wait before a connection that failed is made again. */
@@ -15,6 +16,7 @@ const PAUSE_MS = 100;
 export interface Run {
   readonly plan: Plan;
   readonly turns: Turns;
+  readonly sendWindow: SendWindow | undefined;
   /** Messages of the measurement that may still be sent. */
   readonly left: number;
   /** Messages on their way. */
@@ -66,7 +68,8 @@ export class Caller implements Owner {
     this.#block = block;
     this.#connection = connection;
     const { pace, route, timeout } = run.plan;
-    this.#route = { ...route, timeout, turns: run.turns, window: pace.kind === "closed" ? pace.pipeline : 0 };
+    const window = pace.kind === "closed" ? pace.pipeline : 0;
+    this.#route = { ...route, timeout, turns: run.turns, window, sendWindow: run.sendWindow };
   }
 
   /** Makes the line. Throws Failure. */
@@ -156,8 +159,10 @@ export class Caller implements Owner {
     const lost = this.#sent - this.#settled;
     const unsent = Math.max(0, Math.min(this.#allowed(now), this.#run.left));
     const why = "no reply when the run was over";
-    if (this.#datagrams) this.#timeouts(lost, why);
-    else if (lost > 0) this.#run.error("timeout", why, this.#warmingUp);
+    if (this.#datagrams) {
+      this.#line?.expire(Infinity); // what comes yet is late
+      this.#timeouts(lost, why);
+    } else if (lost > 0) this.#run.error("timeout", why, this.#warmingUp);
     if (lost === 0 && unsent > 0) {
       this.#run.error("timeout", `${unsent} that were due could not be sent before the run was over`, false);
     }

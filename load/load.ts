@@ -1,6 +1,8 @@
 /** The one load loop: rate, count, duration and transport are values that it is given. */
 
 import { randomBlock } from "../probe/messages.ts";
+import { datagramWindow } from "../net/datagrams.ts";
+import { SendWindow } from "../net/send_window.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type Run } from "./caller.ts";
 import { keepTime, type Schedule, Turner } from "./clock.ts";
@@ -30,6 +32,7 @@ const DIALS = 100;
 export class Load implements Run {
   readonly plan: Plan;
   readonly turns = new Turns();
+  readonly sendWindow: SendWindow | undefined;
   readonly #observer: LoadObserver;
   readonly #callers: Caller[];
   readonly #over = Promise.withResolvers<void>();
@@ -62,6 +65,10 @@ export class Load implements Run {
     this.plan = plan;
     this.#observer = observer;
     this.left = plan.messages;
+    if (plan.pace.kind === "open") {
+      const size = Math.ceil(datagramWindow(plan.route.size) / plan.workers);
+      this.sendWindow = new SendWindow(size, plan.pace.perSecond);
+    }
     const block = randomBlock(plan.seed);
     this.#callers = Array.from(
       { length: plan.connections },

@@ -7,7 +7,7 @@ import type { PacePlan } from "./pace.ts";
 export interface Plan {
   /** Of echo; the result names it. */
   readonly version: string;
-  readonly route: Omit<Route, "window" | "timeout" | "turns">;
+  readonly route: Omit<Route, "window" | "timeout" | "turns" | "sendWindow">;
   /** How many threads share the run. */
   readonly workers: number;
   readonly connections: number;

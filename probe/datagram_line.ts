@@ -1,7 +1,8 @@
 /** A line of datagrams (UDP): a message comes back whole, in any order, twice, changed, or not at all. */
 
 import { DEFAULT_HOST, type NetAddress, showAddress } from "../base/address.ts";
-import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
+import { DatagramPeer, LINGER_MS } from "../net/datagrams.ts";
+import type { SendWindow } from "../net/send_window.ts";
 import { DatagramLedger } from "../net/datagram_ledger.ts";
 import { failure } from "../base/errors.ts";
 import type { Messages } from "./messages.ts";
@@ -9,8 +10,6 @@ import { type Fault, fault, type Line, type Owner } from "./line.ts";
 
 /** How many settled messages a line remembers; see DatagramLedger. */
 const REMEMBERED = 1 << 16;
-/** How long a line that has sent a burst waits for a reply before it sends the next one. */
-const BREATH_MS = 1;
 
 /** See Line. */
 export class DatagramLine implements Line {
@@ -20,10 +19,7 @@ export class DatagramLine implements Line {
   readonly #size: number;
   readonly #timeout: number;
   readonly #ledger: DatagramLedger;
-  readonly #burst: number;
-  /** How many more may be sent before a reply is waited for: so our own socket can hold all that come meanwhile. */
-  #credit: number;
-  #onCredit = () => {};
+  readonly #window: SendWindow | undefined;
   /** How many messages expired since the owner last asked. */
   #expired = 0;
   #sending = false;
@@ -34,12 +30,12 @@ export class DatagramLine implements Line {
   #failed: unknown;
 
   /** Owns `peer`. `timeout`: milliseconds after which the owner gives a message up. */
-  constructor(peer: DatagramPeer, messages: Messages, size: number, timeout: number) {
+  constructor(peer: DatagramPeer, messages: Messages, size: number, timeout: number, window?: SendWindow) {
     this.#peer = peer;
     this.#messages = messages;
     this.#size = size;
     this.#timeout = timeout;
-    this.#burst = this.#credit = datagramWindow(size);
+    this.#window = window;
     this.#ledger = new DatagramLedger((k) => messages.message(k * size, size), timeout, REMEMBERED);
   }
 
@@ -75,7 +71,6 @@ export class DatagramLine implements Line {
   expire(time: number): number {
     const lost = this.#expired + this.#ledger.expireBefore(time).length;
     this.#expired = 0;
-    this.#addCredit(lost);
     return lost;
   }
 
@@ -97,7 +92,6 @@ export class DatagramLine implements Line {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#finishTimer);
-    this.#addCredit(1); // so that sending ends
     if (this.#failed === undefined) this.#peer.close();
   }
 
@@ -107,12 +101,11 @@ export class DatagramLine implements Line {
     let now = at;
     for (let n = owner.wanted(now); n > 0; n = owner.wanted(now)) {
       for (; n > 0; n--) {
-        if (this.#credit === 0) {
-          await this.#breathe();
+        while (this.#window?.take(now) === false) {
+          await this.#window.next();
           now = performance.now();
         }
         if (this.#closed) return;
-        this.#credit--;
         const message = this.#messages.message(this.#ledger.sent * this.#size, this.#size);
         this.#ledger.add(message, now);
         await this.#peer.send(message);
@@ -123,12 +116,13 @@ export class DatagramLine implements Line {
   }
 
   #take(datagram: Uint8Array, owner: Owner, now: number): void {
-    this.#addCredit(1);
     this.#expired += this.#ledger.expireBefore(now - this.#timeout).length;
     const reply = this.#ledger.take(datagram);
     if (reply.kind === "back") {
+      const sentAt = this.#ledger.sentAt(reply.number);
+      this.#window?.back(sentAt, now);
       if (reply.reordered) owner.noted("reordered", reply.number, "");
-      return owner.back(reply.number, this.#ledger.sentAt(reply.number), now);
+      return owner.back(reply.number, sentAt, now);
     }
     if (reply.kind === "late") {
       const ms = (now - this.#ledger.sentAt(reply.number)).toFixed(0);
@@ -136,34 +130,23 @@ export class DatagramLine implements Line {
     }
     owner.wrong(reply.kind, reply.text, reply.kind === "corrupted" ? reply.number : undefined);
   }
-
-  #addCredit(n: number): void {
-    this.#credit = Math.min(this.#credit + n, this.#burst);
-    this.#onCredit();
-  }
-
-  /** Resolves when something came back, or when nothing does for a while: replies to a burst may be far off. */
-  async #breathe(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await new Promise<void>((resolve) => {
-      this.#onCredit = resolve;
-      timer = setTimeout(() => this.#addCredit(this.#burst), BREATH_MS);
-    });
-    clearTimeout(timer);
-    this.#onCredit = () => {};
-  }
 }
 
 /** A socket of its own for datagrams to this address. Throws Failure; gives up when `signal` aborts. */
 export async function openDatagrams(
   address: NetAddress,
   messages: Messages,
-  { size, timeout }: { readonly size: number; readonly timeout: number },
+  { size, timeout, sendWindow }: {
+    readonly size: number;
+    readonly timeout: number;
+    readonly sendWindow?: SendWindow | undefined;
+  },
   signal: AbortSignal,
 ): Promise<DatagramLine> {
   const { host = DEFAULT_HOST, port } = address;
   try {
-    return new DatagramLine(await DatagramPeer.open({ host, port }, signal), messages, size, timeout);
+    const peer = await DatagramPeer.open({ host, port }, signal);
+    return new DatagramLine(peer, messages, size, timeout, sendWindow);
   } catch (error) {
     throw failure("reach", showAddress({ ...address, host }), error);
   }

@@ -4,6 +4,7 @@ import { type Address, isDatagram } from "../base/address.ts";
 import { Messages } from "./messages.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { transport } from "../net/schemes.ts";
+import type { SendWindow } from "../net/send_window.ts";
 import type { Turns } from "../net/turns.ts";
 import { openDatagrams } from "./datagram_line.ts";
 import type { Line } from "./line.ts";
@@ -21,17 +22,21 @@ export interface Route {
   readonly window: number;
   /** Of all lines of this thread, where they may be many. */
   readonly turns?: Turns;
+  /** Of all datagrams by this pace; without one, their owner keeps few enough on their way. */
+  readonly sendWindow?: SendWindow | undefined;
 }
 
 /** Makes a line; `connection` chooses its bytes. Throws Failure; gives up when `signal` aborts. */
 export async function openLine(
-  { address, dial, size, timeout, window, turns }: Route,
+  { address, dial, size, timeout, window, turns, sendWindow }: Route,
   block: Uint8Array<ArrayBuffer>,
   connection: number,
   signal: AbortSignal,
 ): Promise<Line> {
   const messages = new Messages(block, connection);
-  if (isDatagram(address)) return await openDatagrams(address, messages, { size, timeout }, signal);
+  if (isDatagram(address)) {
+    return await openDatagrams(address, messages, { size, timeout, sendWindow }, signal);
+  }
   const dialled = await transport(address).dial(dial, signal);
   return new StreamLine(dialled, messages, size, window, turns);
 }

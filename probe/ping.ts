@@ -4,6 +4,8 @@ import { type Address, isDatagram, isLocal, showAddress, showPeer } from "../bas
 import { note, print } from "../cli/output.ts";
 import type { Signals } from "../cli/signals.ts";
 import { limitSeconds, showDuration } from "../base/units.ts";
+import { datagramWindow } from "../net/datagrams.ts";
+import { SendWindow } from "../net/send_window.ts";
 import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "./line.ts";
 import { openLine } from "./open_line.ts";
 import { randomBlock } from "./messages.ts";
@@ -194,11 +196,12 @@ class Session implements Owner {
 
   /** Makes the line. Returns false after it has told why the next message cannot be sent. */
   async #dial(): Promise<boolean> {
-    const { address, dial, size, timeout } = this.#options;
+    const { address, dial, size, timeout, interval } = this.#options;
     const late = AbortSignal.timeout(timeout);
     const begin = performance.now();
     try {
-      const route = { address, dial, size, timeout, window: WINDOW };
+      const sendWindow = new SendWindow(datagramWindow(size), 1000 / interval);
+      const route = { address, dial, size, timeout, window: WINDOW, sendWindow };
       const line = await openLine(route, this.#block, 0, AbortSignal.any([late, this.#over]));
       const took = performance.now() - begin;
       const tls = line.handshakeMs;

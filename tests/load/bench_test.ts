@@ -222,6 +222,18 @@ Deno.test("bench: a wrong command line or file is exit 2, one line, before anyth
   assertEquals(connections, 0);
 });
 
+Deno.test("bench --pipeline over UDP takes as many datagrams as a socket holds, and more is exit 2", async () => {
+  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  for (const [size, most] of [[64, 128], [1400, 46], [65_507, 1]] as const) {
+    const words = [`udp://127.0.0.1:${server.port}`, "-s", `${size}`, "-n", "500", "--pipeline"];
+    const { code, stderr } = await run(["bench", ...words, `${most + 1}`]);
+    assertEquals(code, 2);
+    assertMatch(stderr, new RegExp(`^echo: --pipeline ${most + 1}: .* try --pipeline ${most}, .*\\n`));
+    const { result } = await bench(...words, `${most}`);
+    assertEquals([result.received, result.errors], [500, {}]);
+  }
+});
+
 Deno.test("bench: nobody listens: one line, exit 1", async () => {
   const { port } = (() => {
     using free = peer(() => Promise.resolve());

@@ -58,6 +58,11 @@ export class CServer implements AsyncDisposable {
     this.port = port;
   }
 
+  /** Resolves when it prints this. */
+  async says(what: string): Promise<void> {
+    await this.#lines.with(what);
+  }
+
   /** Ends it. Returns the numbers that it then prints. */
   async end(): Promise<number[]> {
     await this.#child.stdin.close();

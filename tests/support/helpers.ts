@@ -306,3 +306,17 @@ export function peer(handle: (conn: Deno.TcpConn) => Promise<void>): Disposable 
     },
   };
 }
+
+/** How often a figure may be spoilt by what else runs on this machine. One that is wrong is wrong each time. */
+const ATTEMPTS = 6;
+
+/** Passes when one of a few attempts does: for checks of times, and of what depends on them. */
+export async function holds(check: () => Promise<void>): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await check();
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}

@@ -3,20 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Result } from "../../measure/result.ts";
 import { CProgram } from "../support/c_program.ts";
-import { has, run } from "../support/helpers.ts";
-
-/** How often a figure may be spoilt by what else runs on this machine. One that is wrong is wrong each time. */
-const ATTEMPTS = 6;
-
-async function holds(check: () => Promise<void>): Promise<void> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await check();
-    } catch (error) {
-      if (attempt === ATTEMPTS) throw error;
-    }
-  }
-}
+import { has, holds, run } from "../support/helpers.ts";
 
 async function bench(words: string): Promise<Result> {
   const { stdout, stderr } = await run(["bench", ...words.split(" "), "--json"]);

@@ -1,13 +1,15 @@
 /** UDP: what connect, ping and bench count, against the books of who lost, doubled, delayed, reordered and changed it. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { CProgram } from "../support/c_program.ts";
+import { ClientProcess } from "../support/client_process.ts";
 import { DatagramProxy, type Fate } from "../support/datagram_proxy.ts";
-import { noise, run } from "../support/helpers.ts";
+import { has, holds, noise, run } from "../support/helpers.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 const TIMEOUT_MS = 500;
-/** A reply comes so much too late. */
+/** A reply comes so much too late, and the client leaves as much later again: where this machine keeps its time. */
 const TOO_LATE_MS = 50;
 
 /** Each fate once in fifty; the last datagram of each client has its own. */
@@ -66,52 +68,60 @@ for (
   ]] as const
 ) {
   Deno.test(`bench ${shape || "one at a time"} counts each lost, late, doubled, reordered and changed datagram, the last too`, async () => {
-    await Promise.all(LASTS.map(async (last) => {
-      const each = shape === "" ? 50 : 200;
-      using way = proxy(fates(each, last, shape === "" || connections > 1 ? ["held"] : []));
-      const words = `bench ${way.address} -n ${each * connections} --timeout ${TIMEOUT_MS}ms --json ${shape}`
-        .trim();
-      const { code, stdout } = await run(words.split(" "));
-      const result = JSON.parse(text(stdout));
-      assertEquals(counted(result), { ...expected(way), others: [] }, `the last is ${last}`);
-      assertEquals([code, result.sent, result.received], [
-        1,
-        each * connections,
-        each * connections - result.lost,
-      ]);
-    }));
+    await Promise.all(LASTS.map((last) =>
+      holds(async () => {
+        const each = shape === "" ? 50 : 200;
+        using way = proxy(fates(each, last, shape === "" || connections > 1 ? ["held"] : []));
+        const words = `bench ${way.address} -n ${
+          each * connections
+        } --timeout ${TIMEOUT_MS}ms --json ${shape}`
+          .trim();
+        const { code, stdout } = await run(words.split(" "));
+        const result = JSON.parse(text(stdout));
+        assertEquals(counted(result), { ...expected(way), others: [] }, `the last is ${last}`);
+        assertEquals([code, result.sent, result.received], [
+          1,
+          each * connections,
+          each * connections - result.lost,
+        ]);
+      })
+    ));
   });
 }
 
 Deno.test("ping counts each lost, late, doubled, reordered and changed datagram, the last too", async () => {
-  await Promise.all(LASTS.map(async (last) => {
-    using way = proxy(fates(100, last));
-    const { code, stdout } = await run(
-      `ping ${way.address} -c 100 -i 4ms -W ${TIMEOUT_MS}ms --json`.split(" "),
-    );
-    const end = JSON.parse(text(stdout).trimEnd().split("\n").at(-1)!);
-    assertEquals(counted(end), { ...expected(way), others: [] }, `the last is ${last}`);
-    assertEquals([code, end.transmitted, end.received], [1, 100, 100 - end.lost]);
-  }));
+  await Promise.all(LASTS.map((last) =>
+    holds(async () => {
+      using way = proxy(fates(100, last));
+      const { code, stdout } = await run(
+        `ping ${way.address} -c 100 -i 4ms -W ${TIMEOUT_MS}ms --json`.split(" "),
+      );
+      const end = JSON.parse(text(stdout).trimEnd().split("\n").at(-1)!);
+      assertEquals(counted(end), { ...expected(way), others: [] }, `the last is ${last}`);
+      assertEquals([code, end.transmitted, end.received], [1, 100, 100 - end.lost]);
+    })
+  ));
 });
 
 Deno.test("connect counts each lost, late, doubled, reordered and changed datagram, the last too", async () => {
-  await Promise.all(LASTS.map(async (last) => {
-    using way = proxy(fates(200, last));
-    const { code, stderr } = await run(
-      `connect ${way.address} --size 100 --timeout ${TIMEOUT_MS}ms`.split(" "),
-      { stdin: noise(20_000) },
-    );
-    const { lost, datagrams: { late, reordered }, errors: { duplicate, corrupted } } = expected(way);
-    const counts = `200 datagrams sent, ${200 - lost} received, ${lost} lost, ${late} late, ` +
-      `${reordered} reordered, ${duplicate} duplicate, ${corrupted} corrupted\n`;
-    assertStringIncludes(stderr, counts, `the last is ${last}`);
-    assertMatch(
-      stderr,
-      /\necho: corrupted: datagram 41: byte 50 came back changed: .*; \d+ of 200 datagrams did not/,
-    );
-    assertEquals(code, 1);
-  }));
+  await Promise.all(LASTS.map((last) =>
+    holds(async () => {
+      using way = proxy(fates(200, last));
+      const { code, stderr } = await run(
+        `connect ${way.address} --size 100 --timeout ${TIMEOUT_MS}ms`.split(" "),
+        { stdin: noise(20_000) },
+      );
+      const { lost, datagrams: { late, reordered }, errors: { duplicate, corrupted } } = expected(way);
+      const counts = `200 datagrams sent, ${200 - lost} received, ${lost} lost, ${late} late, ` +
+        `${reordered} reordered, ${duplicate} duplicate, ${corrupted} corrupted\n`;
+      assertStringIncludes(stderr, counts, `the last is ${last}`);
+      assertMatch(
+        stderr,
+        /\necho: corrupted: datagram 41: byte 50 came back changed: .*; \d+ of 200 datagrams did not/,
+      );
+      assertEquals(code, 1);
+    })
+  ));
 });
 
 /** Echoes; after datagram `n` it also sends a second copy, one that nobody sent, and one from another socket. */
@@ -163,4 +173,51 @@ Deno.test("what comes just after the last reply is counted before the summary, a
     connect.stderr,
     "3 received, 0 lost, 0 late, 0 reordered, 1 duplicate, 1 surplus, 1 stray",
   );
+});
+
+const tool = { ignore: !has("gcc") };
+
+Deno.test({
+  name:
+    "bench --rate that was stopped for a while sends what is due without a burst that fills a socket's buffer",
+  ...tool,
+  async fn() {
+    using program = await CProgram.build("datagram_echo");
+    for (const connections of [16, 64]) {
+      await holds(async () => {
+        await using server = await program.serve();
+        const words =
+          `udp://127.0.0.1:${server.port} -c ${connections} --rate 10k -d 700ms --warmup 0 --timeout 1s --json`;
+        await using client = new ClientProcess("bench", ...words.split(" "));
+        await server.says("first");
+        client.kill("SIGSTOP");
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        client.kill("SIGCONT");
+        await client.ended();
+        const { sent, received, send_delay_ms } = JSON.parse(client.out.all.join(""));
+        assert(send_delay_ms.max >= 300, `it was stopped for ${send_delay_ms.max} ms only`);
+        const [reached, answered] = await server.end();
+        const what = `-c ${connections}: ${sent} sent, ${reached} reached the server, ${received} came back`;
+        assertEquals([sent, answered], [7000, reached]);
+        // Of 4,000 that were due: the server may be held up for a moment too, on a busy machine.
+        assert(received >= sent - 80, what);
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "bench --rate keeps its pace however many datagrams are on their way to a server that is far off",
+  ...tool,
+  async fn() {
+    using program = await CProgram.build("delay_server");
+    await holds(async () => {
+      await using server = await program.serve("udp", "delay", 150);
+      const words = `bench udp://127.0.0.1:${server.port} -c 4 --rate 10k -d 400ms --warmup 0 --json`;
+      const { stdout } = await run(words.split(" "));
+      const { received, latency_ms: { p50 } } = JSON.parse(text(stdout));
+      assertEquals(received, 4000);
+      assert(p50 < 155, `p50 ${p50} ms where the server takes 150 ms`);
+    });
+  },
 });
