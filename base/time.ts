@@ -25,3 +25,20 @@ export async function within<T, L>(ms: number, work: Promise<T>, late: () => L):
     clearTimeout(timer);
   }
 }
+
+/** What `work` comes to; as soon as `stop` aborts, what `aborted` throws. Then the work goes on, as above. */
+export async function unlessAborted<T>(
+  stop: AbortSignal,
+  work: Promise<T>,
+  aborted: () => never,
+): Promise<T> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
+  stop.addEventListener("abort", end, { once: true });
+  if (stop.aborted) end();
+  try {
+    return await Promise.race([work, promise.then(aborted)]);
+  } finally {
+    stop.removeEventListener("abort", end);
+  }
+}

@@ -40,6 +40,7 @@ export interface Identity {
  */
 export type Welcome = (accepted: Accepted) => Promise<Accepted>;
 
+/** Where connections are accepted. Whoever made it closes it. */
 export interface Listener {
   /** With the port that was really bound. */
   readonly address: string;
@@ -53,6 +54,7 @@ export interface Listener {
   close(): void;
 }
 
+/** How to listen, whatever the scheme. */
 export interface ListenOptions {
   /** Several threads listen on the same port (SO_REUSEPORT). */
   readonly shared: boolean;
@@ -75,6 +77,7 @@ export interface Endpoint {
  */
 export type Preamble = "v1" | "v2";
 
+/** How to connect, whatever the scheme. */
 export interface DialOptions {
   readonly tls: ClientTls;
   readonly preamble: Preamble | undefined;

@@ -2,6 +2,7 @@
 
 import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../base/address.ts";
 import { errno, failure, Unreachable } from "../base/errors.ts";
+import { unlessAborted } from "../base/time.ts";
 import { encodeHeader } from "./proxy/protocol.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 
@@ -127,20 +128,13 @@ export async function firstToAnswer<C>(
 export async function addressesOf(host: string, signal: AbortSignal): Promise<readonly string[]> {
   if (isIp(host)) return [host];
   const { lookup } = await import("node:dns/promises");
-  const given = Promise.withResolvers<never>();
-  const giveUp = () => {
+  const found = await unlessAborted(signal, lookup(host, { all: true, verbatim: true }), () => {
     const name: unknown = signal.reason;
-    const why = typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time";
-    given.reject(new Error(why));
-  };
-  signal.addEventListener("abort", giveUp, { once: true });
-  if (signal.aborted) giveUp();
-  try {
-    const found = await Promise.race([lookup(host, { all: true, verbatim: true }), given.promise]);
-    return [...new Set(found.map(({ address }) => address))];
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
+    throw new Error(
+      typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time",
+    );
+  });
+  return [...new Set(found.map(({ address }) => address))];
 }
 
 /** A name, in an address that was parsed, never ends in a number. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { pause, within } from "../../base/time.ts";
+import { pause, unlessAborted, within } from "../../base/time.ts";
 
 Deno.test("a pause ends with its time, or with its stop", async () => {
   await pause(1);
@@ -29,4 +29,16 @@ Deno.test("work that fails when nobody waits for it any more disturbs nobody", a
   assertEquals(await within(1, promise, () => "late"), "late");
   reject(new Error("too late"));
   await pause(1);
+});
+
+Deno.test("work that is waited for until a stop is given up at the stop, before it began too", async () => {
+  const aborted = () => {
+    throw new Error("stopped");
+  };
+  const stop = new AbortController();
+  assertEquals(await unlessAborted(stop.signal, Promise.resolve("done"), aborted), "done");
+  const given = unlessAborted(stop.signal, new Promise(() => {}), aborted);
+  stop.abort();
+  await assertRejects(() => given, Error, "stopped");
+  await assertRejects(() => unlessAborted(stop.signal, new Promise(() => {}), aborted), Error, "stopped");
 });
