@@ -4,7 +4,7 @@ import { type Address, isDatagram } from "./base/address.ts";
 import { concernsOne } from "./base/errors.ts";
 import { pause } from "./base/time.ts";
 import { showDuration } from "./base/units.ts";
-import { proxyHeader } from "./net/proxy/protocol.ts";
+import { proxyHeader } from "./net/proxy/welcome.ts";
 import { transport } from "./net/schemes.ts";
 import type { Accepted, Listener, Welcome } from "./net/stream.ts";
 import type { ServerTls } from "./net/tls_settings.ts";

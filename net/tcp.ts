@@ -3,7 +3,7 @@
 import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../base/address.ts";
 import { errno, failure, Unreachable } from "../base/errors.ts";
 import { unlessAborted } from "../base/time.ts";
-import { encodeHeader } from "./proxy/protocol.ts";
+import { encodeHeader } from "./proxy/header.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
 
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */

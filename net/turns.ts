@@ -1,3 +1,5 @@
+/** Fairness among many busy connections. */
+
 import { setImmediate } from "node:timers";
 
 /**
@@ -49,6 +51,7 @@ export class Turns {
     this.#members++;
   }
 
+  /** It takes part no more. */
   leave(): void {
     this.#members--;
   }

@@ -8,6 +8,7 @@ export class Arrivals {
   /** Oldest first. */
   readonly #connections = new Set<Connection>();
 
+  /** How many they are. */
   get size(): number {
     return this.#connections.size;
   }

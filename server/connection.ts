@@ -22,9 +22,12 @@ const QUIET_AGAIN_LOOKS = 10;
 
 /** One open connection, as its task and the server's sweep share it. */
 export class Connection {
+  /** Never used twice by a server. */
   readonly id: number;
+  /** `HOST:PORT` of the client, or what stands for it. */
   peer: string;
   stream: Stream;
+  /** Who the client is, where it had to prove that. */
   identity: Identity | undefined = undefined;
   /** performance.now() at the start. */
   readonly since: number;
@@ -43,8 +46,10 @@ export class Connection {
   stopping = false;
   /** What `bytes` was at the last look of the drain. */
   #seen = -1;
+  /** So many looks more must see it quiet. */
   #looks = QUIET_LOOKS;
 
+  /** `tick` is the present one of the server. */
   constructor(id: number, { stream, peer }: Accepted, tick: number) {
     this.id = id;
     this.peer = peer;

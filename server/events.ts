@@ -4,6 +4,7 @@ import { counted, showDuration, showSize } from "../base/units.ts";
 
 /** From the most to the least of what is written. */
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
+/** How grave an event is. */
 export type Level = typeof LEVELS[number];
 
 /** What an event can carry; the names are the keys of `--log-format json`. Durations are in milliseconds. */
@@ -224,6 +225,7 @@ export const EVENTS = {
   }),
 };
 
+/** The name of an event, its `event` in the JSON log. */
 export type EventName = keyof typeof EVENTS;
 
 /** What an event of this name may carry. */

@@ -19,6 +19,7 @@ export type Format = "text" | "json";
 export interface Log {
   /** Whether lines of this event are written at all, so that nobody prepares one in vain. */
   wants(event: EventName): boolean;
+  /** Logs one event, if lines of it are written; returns at once. */
   write<Name extends EventName>(event: Name, fields: FieldsOf<Name>): void;
 }
 

@@ -23,6 +23,7 @@ export interface ServeOptions {
 
 /** What a service calls when it is so far, each once. */
 export interface Milestones {
+  /** All addresses, with the ports that were really bound. */
   listening(addresses: string[]): void;
   /** Nobody is let in any more, and the drain begins. */
   stopping(): void;
@@ -30,9 +31,7 @@ export interface Milestones {
 
 /** What serves, on one thread or on several. */
 export interface Service {
-  /**
-   * Serves until `stop` aborts; then drains and resolves. Throws Failure if an address cannot be listened on.
-   */
+  /** Serves until `stop` aborts; then drains and resolves. Throws Failure if an address cannot be listened on. */
   run(stop: AbortSignal, told: Milestones): Promise<void>;
   /** Brings the totals up to date: a connection adds its bytes when it ends. */
   count(): Promise<void>;

@@ -1,3 +1,6 @@
+/** How a server counts: what it did, and what it holds. */
+
+/** Those of OF_THREAD first. */
 const FIELDS = [
   "open",
   "closing",
@@ -9,9 +12,10 @@ const FIELDS = [
   "bytes",
   "datagrams",
 ] as const;
+/** The name of one counter. */
 export type Total = typeof FIELDS[number];
 
-/** So many of them, the first, each thread also counts for itself. */
+/** The first of them, so many, each thread also counts for itself. */
 const OF_THREAD = 2;
 
 /**
@@ -29,10 +33,12 @@ export class Totals {
     this.#mine = FIELDS.length + thread * OF_THREAD;
   }
 
+  /** Memory for the counters of so many threads, all zero. */
   static memory(threads: number): SharedArrayBuffer {
     return new SharedArrayBuffer((FIELDS.length + threads * OF_THREAD) * BigInt64Array.BYTES_PER_ELEMENT);
   }
 
+  /** Of all threads together. */
   get(total: Total): number {
     return Number(Atomics.load(this.#cells, FIELDS.indexOf(total)));
   }
@@ -58,7 +64,7 @@ export class Totals {
     return { ...counts, duration_ms: Math.round(performance.now() - this.#since) };
   }
 
-  /** The thread is dead, and its connections with it: they are failed. Returns how many they were. */
+  /** Counts the connections of this thread, which is dead, as failed. Returns how many were open. */
   writeOff(): number {
     const [lost = 0, closing = 0] = Array.from(
       this.#cells.subarray(this.#mine, this.#mine + OF_THREAD),

@@ -5,20 +5,17 @@ import { oneLine } from "../base/escape.ts";
 import type { Level } from "../server/events.ts";
 import type { LineWriter } from "../server/line_writer.ts";
 import type { Format, Log } from "../server/log.ts";
-import { Failure, isOutOfDescriptors, reason } from "../base/errors.ts";
+import { Failure, reason } from "../base/errors.ts";
 import { pause } from "../base/time.ts";
-import { bind } from "../net/tcp.ts";
 import type { ServerTls } from "../net/tls_settings.ts";
 import type { Milestones, ServeOptions, Service } from "../server/service.ts";
 import { Totals } from "../server/totals.ts";
 import type { Order, Report, Start } from "./messages.ts";
+import { checkDescriptors, checkVacant } from "./preconditions.ts";
 
 /** From a death to the new start; twice as long each time, unless the thread had lived for the longest of them. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 60_000;
-
-/** A thread takes some eight descriptors at its start, and Deno panics where it finds fewer. */
-const DESCRIPTORS = 32;
 
 /** How many threads are started at once: all of them together would be slower, and hear no signal meanwhile. */
 const AT_ONCE = 2 * navigator.hardwareConcurrency;
@@ -41,9 +38,13 @@ export class ServerPool implements Service {
   readonly #logging: PoolLog;
   readonly #memory: SharedArrayBuffer;
   readonly #module: URL;
+  /** By their thread, which counts from 0. */
   readonly #workers = new Map<number, Worker>();
+  /** Resolves when all have ended after the stop. */
   readonly #stopped = Promise.withResolvers<void>();
+  /** Those that were really bound. */
   #addresses: ServeOptions["addresses"] = [];
+  /** Aborts when all are to stop. */
   readonly #halt = new AbortController();
   /** Threads that were told to stop, and have not confirmed yet that they let nobody in any more. */
   #unconfirmed = new Set<number>();
@@ -190,30 +191,4 @@ export class ServerPool implements Service {
 
 function longer(ms: number): number {
   return Math.min(2 * ms, LONGEST_PAUSE_MS);
-}
-
-/** Throws Failure where another server listens: with SO_REUSEPORT the two would share the clients without a word. */
-async function checkVacant(addresses: ServeOptions["addresses"]): Promise<void> {
-  const probes: Deno.Listener[] = [];
-  try {
-    for (const address of addresses) {
-      if (!isShareable(address)) continue;
-      const { port } = address;
-      if (port !== 0) probes.push(await bind(address, (hostname) => Deno.listen({ hostname, port })));
-    }
-  } finally {
-    for (const probe of probes) probe.close();
-  }
-}
-
-/** Throws Failure where there are too few for a thread. */
-function checkDescriptors(): void {
-  const held: Deno.FsFile[] = [];
-  try {
-    while (held.length < DESCRIPTORS) held.push(Deno.openSync("/dev/null"));
-  } catch (error) {
-    if (isOutOfDescriptors(error)) throw new Failure(`cannot start a worker: ${reason(error)}`);
-  } finally {
-    for (const file of held) file.close();
-  }
 }

@@ -13,7 +13,7 @@ import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../../base
 import { printable } from "../../base/escape.ts";
 import { certificatesIn, showDate, validity } from "./certificate.ts";
 import { errno, Failure, failure } from "../../base/errors.ts";
-import { encodeHeader } from "../proxy/protocol.ts";
+import { encodeHeader } from "../proxy/header.ts";
 import { type Flow, SocketStream } from "./socket_stream.ts";
 import type {
   Accepted,

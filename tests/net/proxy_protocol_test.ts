@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { networks } from "../../base/ip.ts";
 import { Failure } from "../../base/errors.ts";
-import { crc32c, encodeHeader, type Parsed, parseHeader, proxyHeader } from "../../net/proxy/protocol.ts";
+import { crc32c, encodeHeader, type Parsed, parseHeader } from "../../net/proxy/header.ts";
+import { proxyHeader } from "../../net/proxy/welcome.ts";
 import type { Stream } from "../../net/stream.ts";
 import { noise } from "../support/helpers.ts";
 

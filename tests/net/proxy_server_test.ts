@@ -1,7 +1,7 @@
 /** The PROXY protocol on the real command: bad senders, the client's own header, and a real HAProxy on both sides. */
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { parseHeader } from "../../net/proxy/protocol.ts";
+import { parseHeader } from "../../net/proxy/header.ts";
 import { haproxy } from "../support/haproxy.ts";
 import {
   has,

@@ -3,12 +3,9 @@
  * header at the very beginning of a connection tells from where the client of a proxy really comes.
  */
 
-import { within } from "../../base/time.ts";
-import { hostOf, showPeer } from "../../base/address.ts";
-import { ipBytes, matcher, type Network, showIp } from "../../base/ip.ts";
-import { showDuration } from "../../base/units.ts";
+import { ipBytes, showIp } from "../../base/ip.ts";
 import { Failure } from "../../base/errors.ts";
-import type { Endpoint, Stream, Welcome } from "../stream.ts";
+import type { Endpoint } from "../stream.ts";
 
 /** What a buffer that begins with a header, or with the first bytes of one, turns out to hold. */
 export type Parsed =
@@ -20,7 +17,8 @@ export type Parsed =
 
 const V2_SIGNATURE = Uint8Array.of(13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10);
 const V1_SIGNATURE = new TextEncoder().encode("PROXY ");
-const V1_LIMIT = 107;
+/** The longest line of version 1, with its CRLF. */
+export const V1_LIMIT = 107;
 const NO_V1 = "its line is neither UNKNOWN nor TCP4 or TCP6 with two addresses and two ports";
 /** "PROXY UNKNOWN\r\n": no header of either version is shorter. */
 const SHORTEST = 15;
@@ -68,41 +66,6 @@ export function encodeHeader(version: "v1" | "v2", source: Endpoint, destination
   header.set([TLV_CRC32C, 0, 4], ports + 4);
   view.setUint32(header.length - 4, crc32c(header));
   return header;
-}
-
-/**
- * Reads the header off a new connection, and not a byte more, since a TLS handshake may follow. The peer is then
- * whom the header names. Throws Failure when it is late (the specification wants at least 3 s for it, in which
- * a lost segment is sent again), malformed, or not from one of the networks in `trust`: anybody else could
- * claim to be anyone.
- */
-export function proxyHeader(trust: readonly Network[], timeoutMs = 3000): Welcome {
-  const trusted = matcher(trust);
-  return async ({ stream, peer }) => {
-    if (!trusted(hostOf(peer))) throw new Failure("not trusted to send a PROXY header (see --trust)");
-    const source = await within(timeoutMs, readHeader(stream), () => {
-      throw new Failure(`no PROXY header within ${showDuration(timeoutMs)}`);
-    });
-    return { stream, peer: source === undefined ? peer : showPeer(source.hostname, source.port) };
-  };
-}
-
-async function readHeader(stream: Stream): Promise<Endpoint | undefined> {
-  let buffer = new Uint8Array(V1_LIMIT);
-  for (let at = 0;;) {
-    const parsed = parseHeader(buffer.subarray(0, at));
-    if (parsed.state === "whole") return parsed.source;
-    if (parsed.state === "bad") throw new Failure(`bad PROXY header: ${parsed.reason}`);
-    const end = at + parsed.more;
-    if (end > buffer.length) {
-      const larger = new Uint8Array(end);
-      larger.set(buffer.subarray(0, at));
-      buffer = larger;
-    }
-    const n = await stream.read(buffer.subarray(at, end));
-    if (n === null) throw new Failure(`closed after ${at} bytes, before the end of a PROXY header`);
-    at += n;
-  }
 }
 
 function parseV1(bytes: Uint8Array): Parsed {
