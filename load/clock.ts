@@ -1,19 +1,19 @@
-/** Sends by the clock, to some microseconds, in an event loop whose timers know milliseconds. */
+/** Sends by the clock, to some microseconds, in an event loop whose timers are exact to milliseconds. */
 
-/** A timer is late by up to two milliseconds; nearer than this, the loop turns instead. */
-const NEAR_MS = 3;
+/** A timer may be two milliseconds late, so the event loop turns without a timer when a message is due this soon. */
+const TURNING_MS = 3;
 
 /**
- * Where no core is to spare, a thread that never sleeps holds up the others, and a server beside it. Two threads on
- * two cores: with naps, after which a thread wakes within 0.15 ms, p99 was 1 to 2 ms instead of 4 to 7, and p50
- * 0.2 ms instead of 0.06.
+ * How long a nap is, and how soon a message may be due for a thread to take none. Where no core is idle, a thread that
+ * never sleeps holds up the others, and a server on the same machine. Two threads on two cores: with naps p99 was 1 to
+ * 2 ms instead of 4 to 7, and p50 0.2 ms instead of 0.06.
  */
 const NAP_MS = 0.05;
-const AWAKE_MS = 0.15;
-/** Nobody writes into it, and so the wait for that is a sleep. */
-const SLEEP = new Int32Array(new SharedArrayBuffer(4));
+const NO_NAP_MS = 0.15;
+/** Nobody ever notifies it, so waiting for that with a timeout is a sleep. */
+const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(4));
 
-/** As long as a turn takes: with less to wait, turning would make the message late. */
+/** How long a turn takes: if the message is due sooner, the loop does not turn but reads the clock until then. */
 const TURN_MS = 0.01;
 
 /** Messages by the clock: message m of `count` is due at `first + m * interval`, in ms of performance.now(). */
@@ -24,9 +24,9 @@ export interface Schedule {
 }
 
 /**
- * Calls `due(i)` when connection `i` of `n` has messages to send, and tells `called` of each of them, and when:
- * message m is on connection m % n. Between messages that are near each other it takes all of one core; with
- * `naps` half of one. Until all are sent, or `stop` aborts, which closes the turner.
+ * Calls `due(i)` when connection `i` of `n` has messages to send, then `called(m)` for each of them: message m is on
+ * connection m % n. While messages are close together it keeps one core busy; with `naps` half of one. It ends when
+ * all messages were due, or when `stop` aborts, which also closes the turner.
  */
 export function keepTime(
   { first, interval, count }: Schedule,
@@ -45,7 +45,7 @@ export function keepTime(
     const next = first + m * interval;
     while (next > now && next < now + TURN_MS) now = performance.now();
     const upto = Math.min(count, Math.floor((now - first) / interval) + 1);
-    // A connection sends all that it owes when it is called, so that one call each is enough.
+    // A connection sends all that is due when it is called, so one call each is enough.
     for (let i = m; i < Math.min(upto, m + n); i++) {
       now = performance.now();
       due(i % n, now);
@@ -54,16 +54,16 @@ export function keepTime(
     m = Math.max(m, upto);
     if (m === count) return;
     const wait = first + m * interval - performance.now();
-    if (wait > NEAR_MS) return void setTimeout(tick, wait - NEAR_MS);
-    if (naps && wait > AWAKE_MS) Atomics.wait(SLEEP, 0, 0, NAP_MS);
+    if (wait > TURNING_MS) return void setTimeout(tick, wait - TURNING_MS);
+    if (naps && wait > NO_NAP_MS) Atomics.wait(NEVER_NOTIFIED, 0, 0, NAP_MS);
     turner.next().then(tick);
   };
   tick();
 }
 
 /**
- * Turns the event loop without a pause. A chain of setImmediate does so too, and is deaf: tokio then looks for
- * what arrived only every 61st turn, some 50 us late. A byte to oneself, awaited, makes each turn look.
+ * Turns the event loop without a pause, by sending a byte to itself and awaiting it. A chain of setImmediate would not
+ * do: tokio then polls the sockets only every 61st turn, and sees what arrived some 50 us late.
  */
 export class Turner {
   readonly #out: Deno.TcpConn;
@@ -77,7 +77,7 @@ export class Turner {
     out.setNoDelay(true);
   }
 
-  /** Owns a connection within this process. It takes half the time that a datagram to oneself does, and less memory. */
+  /** Makes a TCP connection to itself: a turn takes half as long as with a datagram, and less memory. Close it. */
   static async open(): Promise<Turner> {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const out = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
@@ -91,13 +91,14 @@ export class Turner {
   /** Resolves in the next turn. */
   async next(): Promise<void> {
     try {
-      // Read before write: a byte that is there already ends the read at once, and the loop never looks.
+      // Read before write: if the byte is there already, the read ends at once, and the sockets are not polled.
       await Promise.all([this.#back.read(this.#byte), this.#out.write(this.#byte)]);
     } catch (error) {
       if (!this.#closed) throw error;
     }
   }
 
+  /** Closes the connection; a turn that is under way resolves. */
   close(): void {
     this.#closed = true;
     this.#out.close();

@@ -5,11 +5,12 @@ import { Timeline } from "../measure/timeline.ts";
 import { LATE_MS } from "../measure/warnings.ts";
 import type { Samples } from "./thread_messages.ts";
 
+/** What was measured so far, of all threads. */
 export class Collector {
   readonly timeline = new Timeline();
   /** How long after they were due messages were sent. */
   readonly delays = new Latencies();
-  /** How many errors of each kind, those of the warm-up too. */
+  /** How many errors of each kind there were, those of the warm-up too. */
   readonly errors: Record<string, number> = {};
   /** The first error of each kind, in its own words. */
   readonly notes: string[] = [];

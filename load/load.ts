@@ -1,4 +1,4 @@
-/** The one load loop: rate, count, duration and transport are values that it is given. */
+/** The load loop of one thread: rate, count, duration and transport are values that it is given. */
 
 import { randomBlock } from "../probe/messages.ts";
 import { datagramWindow } from "../net/datagrams.ts";
@@ -12,23 +12,24 @@ import type { Plan } from "./plan.ts";
 import { Standstill } from "./standstill.ts";
 import type { RunTotals } from "./totals.ts";
 
-/** Told of what is measured, and of all that goes wrong. */
+/** Is told what is measured, and what goes wrong. */
 export interface LoadObserver {
   /** A message of the measurement is back. */
   latency(ms: number): void;
-  /** How long after it was due a message of the measurement was turned to. */
+  /** A message of the measurement was sent, so many milliseconds after it was due. */
   delay(ms: number): void;
-  /** One fault, however many messages it cost. */
+  /** Something went wrong, once, however many messages it cost. */
   error(kind: FaultKind, text: string, warmup: boolean): void;
 }
 
-/** How often replies that do not come are looked for. */
+/** How often messages are looked for that have not come back in time. */
 const SWEEP_MS = 20;
-/** The share of an interval by which sums of times may be off. */
+/** Sums of times may be wrong by this share of an interval. */
 const ROUNDING = 1e-6;
-/** So many connections are made at once: fewer than any listener's backlog. */
-const DIALS = 100;
+/** How many connections are made at once: fewer than the backlog of any listener (listen(2)). */
+const MAX_DIALS = 100;
 
+/** One thread's part of a run: `connect`, then `run`, then `totals`. */
 export class Load implements Run {
   readonly plan: Plan;
   readonly turns = new Turns();
@@ -40,25 +41,28 @@ export class Load implements Run {
   /** Where messages are sent by the clock. */
   #turner: Turner | undefined;
   left: number;
-  /** Of performance.now(): the measurement goes from here to there. */
+  /** When the measurement begins and ends, in milliseconds of performance.now(). */
   begin = Infinity;
   end = Infinity;
   outstanding = 0;
-  /** Of the messages of the measurement. */
+  /** How many messages of the measurement. */
   #sent = 0;
   #received = 0;
   #lost = 0;
   readonly #anomalies: AnomalyCounts = { late: 0, reordered: 0, stray: 0 };
   #firstStray: string | undefined;
-  /** When the last reply of the measurement came, and when the last message was back or given up. */
+  /** When the last reply of the measurement came. */
   #lastBack = 0;
-  #overAt = 0;
+  /** When the last message was back or lost. */
   #lastSettled = 0;
+  /** When the run was over. */
+  #overAt = 0;
+  /** For how many milliseconds of the measurement this process stood still. */
   #stoodStill = 0;
-  /** By the clock: when each message is due, and how many of them belong to the warm-up. */
+  /** With a rate: when each message is due, and how many of them belong to the warm-up. */
   #schedule: Schedule | undefined;
   #warmup = 0;
-  /** Messages that were due and not sent, and not back, at half time and when the time was over. */
+  /** How many messages were due and not sent, and due and not back: at half time, and when the time was over. */
   readonly #backlogs: { readonly unsent: number; readonly open: number }[] = [];
 
   constructor(plan: Plan, observer: LoadObserver) {
@@ -80,12 +84,12 @@ export class Load implements Run {
   async connect(): Promise<void> {
     if (this.plan.pace.kind === "open") this.#turner = await Turner.open();
     if (this.plan.messagesPerConnection === 1) return;
-    for (let i = 0; i < this.#callers.length; i += DIALS) {
-      await Promise.all(this.#callers.slice(i, i + DIALS).map((caller) => caller.connect()));
+    for (let i = 0; i < this.#callers.length; i += MAX_DIALS) {
+      await Promise.all(this.#callers.slice(i, i + MAX_DIALS).map((caller) => caller.connect()));
     }
   }
 
-  /** Runs until all is sent and is back or given up. When `stop` aborts, what is on its way is left alone. */
+  /** Runs until all is sent and is back or lost. When `stop` aborts, it does not wait for what is on its way. */
   async run(stop: AbortSignal): Promise<void> {
     const { pace, warmup, duration } = this.plan;
     const start = performance.now();
@@ -117,7 +121,7 @@ export class Load implements Run {
     const schedule = { first, interval, count: before(this.end) };
     this.#schedule = schedule;
     this.#warmup = warmup;
-    // Of the first n messages of all, how many are on connection i.
+    // How many of the first n messages are on connection i.
     const share = (n: number, i: number) => Math.max(0, Math.ceil((n - i) / connections));
     this.#callers.forEach((caller, i) => {
       const its = [share(schedule.count, i), share(warmup, i)] as const;
@@ -137,8 +141,9 @@ export class Load implements Run {
   }
 
   /**
-   * Milliseconds of the measurement: to its end or the last reply, whichever was later; with a number of messages
-   * that came first, until the last of them was back or lost; to now, if it was stopped or nothing came back.
+   * How many milliseconds the measurement took. It ends with its time or with the last reply, whichever is later. If
+   * all of a given number of messages were sent before, it ends when the last of them was back or lost. If it was
+   * stopped, or nothing came back, it ends with the run.
    */
   #took(stopped: boolean): number {
     const counted = this.plan.pace.kind === "closed" && this.left === 0;

@@ -1,5 +1,5 @@
 /// <reference lib="deno.worker" />
-/** A thread that runs the load loop on its share of the connections, and posts what it measures. */
+/** The thread that runs the load loop on its share of the connections, and posts what it measures. */
 
 import { Failure } from "../base/errors.ts";
 import { Load } from "./load.ts";

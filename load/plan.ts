@@ -1,4 +1,4 @@
-/** What a run of the load loop is made of. */
+/** What a run is asked to do. */
 
 import type { Route } from "../probe/open_line.ts";
 import type { PacePlan } from "./pace.ts";
@@ -8,14 +8,15 @@ export interface Plan {
   /** Of echo; the result names it. */
   readonly version: string;
   readonly route: Omit<Route, "window" | "timeout" | "turns" | "sendWindow">;
-  /** How many threads share the run. */
+  /** How many threads share the whole run. */
   readonly workers: number;
   readonly connections: number;
-  /** The number of the first connection, among those of all workers. */
+  /** The number of the first connection, among those of all threads. */
   readonly first: number;
+  /** Of the random bytes that are sent. */
   readonly seed: number;
   readonly pace: PacePlan;
-  /** A connection serves so many messages, then comes the next; connecting is part of the first one's time. */
+  /** A connection is closed after so many messages, and the next one is made. With 1, the latency includes connecting. */
   readonly messagesPerConnection: number;
   /** How many messages in all; Infinity: no limit. */
   readonly messages: number;

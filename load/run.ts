@@ -1,4 +1,4 @@
-/** A plan becomes a result: load of a given shape on an echo server, every byte checked. */
+/** A plan becomes a result: load on an echo server, every byte checked. */
 
 import process from "node:process";
 import type { Measurement } from "../measure/measurement.ts";
@@ -8,7 +8,7 @@ import { runThreads, shares } from "./pool.ts";
 import { type Spent, summarize } from "./summary.ts";
 import type { RunTotals } from "./totals.ts";
 
-/** Told how far a run is. */
+/** Is told how far a run is. */
 export interface RunObserver {
   /** All are connected. `seconds` returns how long the measurement lasts by now; less than 0 in the warm-up. */
   begin(seconds: () => number): void;
@@ -45,7 +45,7 @@ export async function run(plan: Plan, stop: AbortSignal, observer: RunObserver):
   return { result, intervals: collector.timeline.intervals, notes: [...collector.notes, ...strays] };
 }
 
-/** Returns what tells how much was spent since. */
+/** Starts to count. The function that it returns says what was spent since. */
 function stopwatch(): () => Spent {
   const cpu = process.cpuUsage();
   const begin = performance.now();

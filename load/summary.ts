@@ -1,4 +1,4 @@
-/** The figures of a run, as its JSON has them. */
+/** The figures of a run, as its JSON has them: see measure/result.ts. */
 
 import { isDatagram, isLocal, showAddress } from "../base/address.ts";
 import { limitSeconds, rounded } from "../base/units.ts";
@@ -18,8 +18,8 @@ export interface Spent {
 }
 
 /**
- * What is known when a run is over. `started`: when the measurement began, in milliseconds since the epoch; `client`:
- * what this process has spent since then. Closes the timeline.
+ * The result of a run that is over. `started`: when the measurement began, in milliseconds since the epoch; `client`:
+ * what this process has spent since then. Finishes the timeline of the collector.
  */
 export function summarize(
   plan: Plan,

@@ -1,18 +1,21 @@
-/** What became of the messages of a measurement. */
+/** What became of the messages of a run. */
 
 import type { DatagramCounts } from "../measure/result.ts";
 
-/** Of one thread, or of all together; sent = received + lost + unfinished. The warm-up is left out. */
+/** Of one thread, or of all together, without the warm-up; sent = received + lost + unfinished. */
 export interface RunTotals {
   /** Milliseconds of the measurement: see #took of Load. */
   readonly ms: number;
-  /** By the clock, until the time was over or the run was stopped; null without a rate. */
+  /** Messages that were due by the clock until the time was over or the run was stopped; null without a rate. */
   readonly due: number | null;
   readonly sent: number;
+  /** How many of them came back right. */
   readonly received: number;
+  /** How many of them will not come back: their timeout is over, or their connection broke. */
   readonly lost: number;
+  /** How many of them were on their way when the run was stopped. */
   readonly unfinished: number;
-  /** Of those due: not sent when the time was over. */
+  /** How many were due and not sent when the time was over. */
   readonly unsent: number;
   /** By how many more messages were due and not back when the time was over than at half time. */
   readonly growth: number;
@@ -23,7 +26,7 @@ export interface RunTotals {
   readonly stoodStill: number;
 }
 
-/** Of two threads of one run, which ran at the same time. */
+/** The totals of two threads of one run, together. */
 export function addTotals(a: RunTotals, b: RunTotals): RunTotals {
   return {
     ms: Math.max(a.ms, b.ms),
