@@ -1,4 +1,4 @@
-/** A way to the other end and back on which whole messages travel: a connection, or a socket for datagrams. */
+/** What carries numbered messages to the other end and back: a connection, or a socket for datagrams. */
 
 import { errno, Failure, reason } from "../base/errors.ts";
 
@@ -14,15 +14,15 @@ export type FaultKind =
   | "other";
 
 /**
- * What is no fault, and yet to be told, of datagrams: a message came back after a later one; it came after it had been
- * given up, and was counted as lost; a datagram came from somewhere else.
+ * What is odd about datagrams and no fault. `reordered`: a message came back after one that was sent later (RFC 4737);
+ * `late`: it came back when it was counted as lost; `stray`: a datagram came from another address.
  */
 export type Anomaly = "reordered" | "late" | "stray";
 
-/** How many of each. */
+/** How many of each there were. */
 export type AnomalyCounts = Record<Anomaly, number>;
 
-/** A line that is of no more use. */
+/** Why a line is broken. The message is a reason without an address. */
 export class Fault extends Error {
   readonly kind: FaultKind;
 
@@ -41,7 +41,7 @@ const KINDS: Readonly<Record<string, FaultKind>> = {
   ETIMEDOUT: "timeout",
 };
 
-/** The fault that an error of the network is; a defect of our own is thrown again. */
+/** An error of the network as a Fault. Throws any other error again: it is a defect of ours. */
 export function fault(error: unknown): Fault {
   if (error instanceof Fault) return error;
   const closedByUs = error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted;
@@ -50,18 +50,18 @@ export function fault(error: unknown): Fault {
   return new Fault(KINDS[errno(cause)] ?? "other", reason(error));
 }
 
-/** Who owns a line: told of what comes back, and asked how much to send. Times are of performance.now(). */
+/** The owner of a line is told what comes back, and asked how much to send. Times are of performance.now(). */
 export interface Owner {
   /** Message `k` is back, every byte of it, at `now`; it was sent at `sentAt`. */
   back(k: number, sentAt: number, now: number): void;
   /**
-   * Something came back that is no message on its way, and the line goes on: datagrams alone. `spoilt` is the
-   * message that it was, if that is known, which is then settled.
+   * A datagram came back that is not a message on its way. The line goes on. `spoilt` is the message that it was, if
+   * that is known; that message is settled.
    */
   wrong(kind: FaultKind, text: string, spoilt?: number): void;
-  /** Something was seen that is no fault; of message `k`, where it is of one. */
+  /** Something odd was seen that is no fault, of message `k` if it concerns one. */
   noted(anomaly: Anomaly, k: number | undefined, text: string): void;
-  /** All that arrived together has been told. The owner may close the line. */
+  /** The owner was told of all that arrived together. It may close the line now. */
   arrived(now: number): void;
   /** How many messages to send now; the line sends them. */
   wanted(now: number): number;
@@ -69,28 +69,29 @@ export interface Owner {
 
 /** Messages are numbered from 0 on each line, in the order in which they are sent. */
 export interface Line {
-  /** What the handshake of TLS took of the time in which the line was made, in milliseconds. */
+  /** How many milliseconds the TLS handshake took; undefined without one. */
   readonly handshakeMs: number | undefined;
-  /** It has a fault, which `attend` is about to throw: nothing is sent any more. */
+  /** `attend` is about to throw a Fault: nothing is sent any more. */
   readonly broken: boolean;
   /**
-   * Takes what comes back, tells the owner, and sends what the owner then wants. Resolves when the line is closed;
+   * Receives what comes back, tells the owner, and sends what the owner then wants. Resolves when the line is closed;
    * throws Fault when it breaks.
    */
   attend(owner: Owner): Promise<void>;
-  /** Asks the owner what to send without waiting for an arrival, unless the line is still busy sending. */
+  /** Asks the owner what to send now, before anything arrives. Does nothing while the line is sending. */
   nudge(owner: Owner, now: number): void;
   /**
-   * Gives up what was sent before `time` and is not back. Returns how many messages: those alone, of datagrams;
-   * all that are on their way, of a stream, which is of no more use then.
+   * Counts as lost what was sent before `time` and is not back. Returns how many messages that are: of a stream all
+   * that are on their way, if nothing came back since `time`; the line is of no more use then.
    */
   expire(time: number): number;
-  /** The same fault, with the place in the stream that was reached. */
+  /** The fault, with the offset in the stream that was reached in its message. */
   located(fault: Fault): Fault;
   /**
-   * Nothing more will be sent: `attend` ends soon, at once where messages are on their way, and still throws what
-   * is wrong at the end of the line.
+   * Ends the line when nothing more is to be sent. `attend` resolves soon; before that it still throws what is wrong
+   * at the end of the stream. If messages are on their way, they are abandoned and it resolves at once.
    */
   finish(): void;
+  /** Closes the line at once. */
   close(): void;
 }

@@ -1,19 +1,19 @@
-/** What the load and ping send: a seeded random stream, so that what comes back tells where it was changed. */
+/** What bench and ping send: seeded random bytes, so that any change in what comes back is found. */
 
 import { Buffer } from "node:buffer";
 
-/** Bytes that are generated once; every message is cut out of them. */
+/** How many bytes are generated, once; every message is cut out of them. */
 const BLOCK = 1 << 20;
-/** A lap is read from this much of the block; where in the block it starts differs from lap to lap. */
+/** A stream consists of laps. Each lap is so many bytes of the block, and each begins at another place of it. */
 const LAP = BLOCK / 2;
-/** Odd, so that its multiples modulo LAP take every value before one comes again. */
+/** From where one lap begins to where the next does. Odd, so that all places modulo LAP are used before one is again. */
 const STRIDE = 0x2545f;
-/** Up to here a loop over the bytes is faster than the views that Buffer.compare needs. */
+/** Up to this length a loop over the bytes is faster than making the views that Buffer.compare needs. */
 const SHORT = 256;
 
 /**
- * Random bytes by xorshift128+ (Vigna, 2014), the same for the same seed: not for secrets. The state is spread
- * from the seed by a multiplicative hash, since xorshift starts slowly from a state of few bits.
+ * Random bytes by xorshift128+ (Vigna, 2014), the same for the same seed; not for secrets. The state is made from the
+ * seed by a multiplicative hash, because xorshift needs many steps to leave a state of few bits.
  */
 export function randomBlock(seed: number, length = BLOCK): Uint8Array<ArrayBuffer> {
   const mask = (1n << 64n) - 1n;
@@ -30,18 +30,18 @@ export function randomBlock(seed: number, length = BLOCK): Uint8Array<ArrayBuffe
   return new Uint8Array(words.buffer, 0, length);
 }
 
-/** The endless stream of one connection. Nothing is copied: its bytes are views of a block that all share. */
+/** The endless stream of one connection. Nothing is copied: all streams are views of one block. */
 export class Messages {
   readonly #block: Uint8Array<ArrayBuffer>;
   readonly #connection: number;
 
-  /** `connection` tells the streams of one block apart: a byte of another connection is a foreign one. */
+  /** `connection` makes the streams of one block differ, so that bytes of another connection are found out. */
   constructor(block: Uint8Array<ArrayBuffer>, connection: number) {
     this.#block = block;
     this.#connection = connection;
   }
 
-  /** Up to `limit` bytes of the stream from `offset` on, as far as they lie in one piece. */
+  /** Up to `limit` bytes of the stream from `offset` on: fewer where a lap ends. */
   piece(offset: number, limit: number): Uint8Array<ArrayBuffer> {
     const within = offset % LAP;
     const at = this.#position(offset, within);
@@ -53,7 +53,7 @@ export class Messages {
     return (lap * STRIDE) % LAP + within;
   }
 
-  /** `length` bytes of the stream from `offset` on, copied only where they lie in several pieces. */
+  /** `length` bytes of the stream from `offset` on, copied only where a lap ends among them. */
   message(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const first = this.piece(offset, length);
     if (first.length === length) return first;
@@ -66,7 +66,7 @@ export class Messages {
     return whole;
   }
 
-  /** How many of the first `n` bytes received are those of the stream from `offset` on. */
+  /** How many of the first `n` bytes of `received`, up to the first wrong one, are those of the stream from `offset` on. */
   matching(received: Uint8Array, n: number, offset: number): number {
     for (let done = 0; done < n;) {
       const within = (offset + done) % LAP;
@@ -80,7 +80,7 @@ export class Messages {
   }
 }
 
-/** How many bytes of `a` from `i` on and of `b` from `j` on are alike, of `length`. */
+/** How many of `length` bytes of `a` from `i` on and of `b` from `j` on are equal, up to the first that differs. */
 function alike(a: Uint8Array, i: number, b: Uint8Array, j: number, length: number): number {
   if (length > SHORT) {
     if (Buffer.compare(a.subarray(i, i + length), b.subarray(j, j + length)) === 0) return length;

@@ -1,4 +1,4 @@
-/** A line to an address, by whatever carries it. */
+/** Makes a line to an address of any scheme. */
 
 import { type Address, isDatagram } from "../base/address.ts";
 import { Messages } from "./messages.ts";
@@ -26,7 +26,7 @@ export interface Route {
   readonly sendWindow?: SendWindow | undefined;
 }
 
-/** Makes a line; `connection` chooses its bytes. Throws Failure; gives up when `signal` aborts. */
+/** Makes a line. `connection` chooses which bytes it sends. Throws Failure, also when `signal` aborts. */
 export async function openLine(
   { address, dial, size, timeout, window, turns, sendWindow }: Route,
   block: Uint8Array<ArrayBuffer>,

@@ -3,7 +3,7 @@
 import { type Address, isDatagram, isLocal, showAddress, showPeer } from "../base/address.ts";
 import { note, print } from "../cli/output.ts";
 import type { Signals } from "../cli/signals.ts";
-import { limitSeconds, showDuration } from "../base/units.ts";
+import { limitSeconds, LONGEST_MS, showDuration } from "../base/units.ts";
 import { datagramWindow } from "../net/datagrams.ts";
 import { SendWindow } from "../net/send_window.ts";
 import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "./line.ts";
@@ -13,31 +13,36 @@ import { pause } from "../base/time.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { type PingEnd, PingLog, type Times } from "../report/ping.ts";
 
+/** What `ping` is asked to do. */
 export interface PingOptions {
+  /** Of echo; the summary of --json names it. */
   readonly version: string;
   readonly address: Address;
   readonly dial: DialOptions;
-  /** undefined: until `stop`. */
+  /** How many messages; undefined: until `stop`. */
   readonly count: number | undefined;
-  /** Milliseconds; 0: each message when the reply to the last one is there. */
+  /** Milliseconds from one message to the next; 0: each is sent when the one before is back. */
   readonly interval: number;
+  /** Milliseconds, for connecting and for each reply. */
   readonly timeout: number;
+  /** Milliseconds after which it stops; undefined: none. */
   readonly deadline: number | undefined;
   /** Bytes a message. */
   readonly size: number;
+  /** A new connection for each message. */
   readonly reconnect: boolean;
+  /** Of the random bytes that are sent. */
   readonly seed: number;
   readonly json: boolean;
+  /** Print nothing but the summary. */
   readonly quiet: boolean;
 }
 
-/** How often replies that do not come are looked for. */
+/** How often messages are looked for that have not come back in time. */
 const SWEEP_MS = 20;
-/** So many messages may be on their way on one connection: a slow reply does not hold up the next message. */
+/** How many messages may be on their way on one connection: a slow reply does not hold up the next message. */
 const WINDOW = 1024;
-/** Of setTimeout: 2^31 ms. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** Messages that our own timers held up are sent late; what is late by more was held up by something else. */
+/** Messages that were due in the last so many milliseconds are sent at once; older ones, which our timers cannot have delayed, are skipped. */
 const CATCH_UP_MS = 100;
 
 /**
@@ -97,7 +102,7 @@ class Session implements Owner {
     }, print);
   }
 
-  /** Says on stderr how it goes, and goes on. */
+  /** Prints the figures so far on stderr. */
   tell(): void {
     note(`${this.#log.interim(this.#sent, this.#waiting.size)}\n`);
   }
@@ -126,7 +131,7 @@ class Session implements Owner {
     return end.received > 0 && !wrong && !broken && !early;
   }
 
-  /** By the clock, from the first message on; none is sent at the deadline, or after it. */
+  /** Sends by the clock, from the first message on, until the count, or before the deadline. */
   async #sendAll(): Promise<void> {
     const { count = Infinity, deadline = Infinity, interval } = this.#options;
     const begin = performance.now();
@@ -140,7 +145,7 @@ class Session implements Owner {
       if (dials) next = now; // no message was due while there was no connection
       next = Math.max(next + interval, now - CATCH_UP_MS);
       const wait = next < begin + deadline ? next - now : Infinity;
-      if (wait > 0) await pause(Math.min(wait, LONGEST_TIMER_MS), this.#over);
+      if (wait > 0) await pause(Math.min(wait, LONGEST_MS), this.#over);
     }
   }
 
@@ -194,7 +199,7 @@ class Session implements Owner {
     await this.#finish();
   }
 
-  /** Makes the line. Returns false after it has told why the next message cannot be sent. */
+  /** Makes the line. If that fails, prints why, counts the next message as lost, and returns false. */
   async #dial(): Promise<boolean> {
     const { address, dial, size, timeout, interval } = this.#options;
     const late = AbortSignal.timeout(timeout);
@@ -217,7 +222,7 @@ class Session implements Owner {
       const { kind, message } = late.aborted
         ? new Fault("timeout", `no connection within ${showDuration(timeout)}`)
         : fault(error);
-      // A name that does not resolve, a certificate that is not trusted: the next try would say the same.
+      // Such as a name that does not resolve or a certificate that is not trusted: another try would not help.
       if (kind === "other" && this.#sent === 0) throw error;
       this.#log.fault(this.#sent + 1, kind, message);
       return false;
@@ -232,7 +237,7 @@ class Session implements Owner {
     }
   }
 
-  /** The connection is gone, and what was on its way on it; the next message gets a new one. */
+  /** The connection broke. What was on its way is lost; the next message gets a new connection. */
   #broken({ kind, message }: Fault): void {
     this.#hangUp();
     this.#replaces = true;
@@ -257,7 +262,7 @@ class Session implements Owner {
     this.#onSettled();
   }
 
-  /** Ends the line, and waits for what is wrong at its end. */
+  /** Ends the line, and waits for what may be wrong at its end. */
   async #finish(): Promise<void> {
     this.#line?.finish();
     await this.#attending;
@@ -271,8 +276,10 @@ class Session implements Owner {
     line?.close();
   }
 
-  /** Resolves when it is so, or all is over. */
-  async #until(so: () => boolean): Promise<void> {
-    while (!so() && !this.#over.aborted) await new Promise<void>((resolve) => this.#onSettled = resolve);
+  /** Resolves when `condition` holds, or all is over. */
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition() && !this.#over.aborted) {
+      await new Promise<void>((resolve) => this.#onSettled = resolve);
+    }
   }
 }

@@ -1,4 +1,4 @@
-/** Messages over a stream: TCP, TLS, Unix sockets. They come back in order, cut up in any way. */
+/** A line over a stream (TCP, TLS, Unix sockets): messages come back in order, in pieces of any size. */
 
 import type { Messages } from "./messages.ts";
 import { pause } from "../base/time.ts";
@@ -9,14 +9,15 @@ import { Fault, fault, type Line, type Owner } from "./line.ts";
 
 const SMALLEST_BUFFER = 4 << 10;
 const LARGEST_BUFFER = 256 << 10;
-/** When all is back and our direction is ended, how long the other end may take to end its own. */
+/** How long the other end may take to close its direction, when all is back and ours is closed. */
 const FINISH_MS = 300;
 /**
- * So many bytes on their way fit into the socket buffers of any path: writing them ends although nothing is read.
- * More are written beside the reading, which costs a quarter more time a message.
+ * So many bytes fit into the socket buffers of any path, so writing them ends even if nobody reads. More bytes are
+ * written while the line goes on reading, which costs a quarter more time a message.
  */
-const NEVER_STUCK = 2 << 10;
+const NEVER_BLOCKS = 2 << 10;
 
+/** See Line. */
 export class StreamLine implements Line {
   readonly handshakeMs: number | undefined;
   readonly #stream: Dialled["stream"];
@@ -24,15 +25,16 @@ export class StreamLine implements Line {
   readonly #messages: Messages;
   readonly #size: number;
   readonly #buffer: Uint8Array;
-  /** When each message on its way was sent, in a ring; empty where nobody asks. */
+  /** When each message on its way was sent, in a ring; empty if the owner knows it. */
   readonly #sentAt: Float64Array;
   #sent = 0;
   #back = 0;
   #bytesBack = 0;
+  /** When right bytes came last, or a message was sent while none was on its way. */
   #movedAt = 0;
   #sending = false;
   #closed = false;
-  /** Wrong bytes came, and it is being found out what they are. */
+  /** Wrong bytes came. `attend` reads more of them, to say what they are. */
   #broken = false;
   #finishing = false;
   #finishTimer: ReturnType<typeof setTimeout> | undefined;
@@ -40,8 +42,8 @@ export class StreamLine implements Line {
   #failed: unknown;
 
   /**
-   * Owns the stream. `window`: how many messages may be on their way with a time of their own; 0 for an owner
-   * that knows the times itself, and may then send any number. `turns` keeps many lines from starving some.
+   * Owns the stream. `size`: bytes a message. `window`: how many messages may be on their way; 0 for any number, if the
+   * owner remembers when it sent them. `turns`: shared by all lines of a thread, so that none of them starves.
    */
   constructor(
     { stream, handshakeMs }: Dialled,
@@ -79,10 +81,10 @@ export class StreamLine implements Line {
         if (this.#closed) return;
         const wanted = this.#sending ? 0 : owner.wanted(now);
         const from = this.#number(wanted, now);
-        if ((this.#sent - this.#back) * this.#size > NEVER_STUCK) {
+        if ((this.#sent - this.#back) * this.#size > NEVER_BLOCKS) {
           if (wanted > 0) this.#sendAside(from, owner);
         } else {
-          // As #send does: one promise less a message is worth a twentieth of the speed.
+          // As #send does, but without its promise, which costs a twentieth of the speed.
           const end = this.#sent * this.#size;
           for (let at = from * this.#size; at < end;) {
             at += await this.#stream.write(this.#messages.piece(at, end - at));
@@ -126,13 +128,13 @@ export class StreamLine implements Line {
     this.#stream.close();
   }
 
-  /** The system tells of a reset but once, and it may be a write that hears of it, a moment after the read ended. */
+  /** Why the stream ended. The system reports a reset only once, and perhaps to a write, just after the read ended. */
   async #whyEnded(): Promise<unknown> {
     if (this.#sending && this.#failed === undefined) await pause(LAST_WORD_MS);
     return this.#failed ?? new Fault("closed", "the other end closed the connection");
   }
 
-  /** Compares what arrived, and tells of the messages that are complete. Returns how many bytes are right. */
+  /** Compares what arrived, and tells the owner which messages are back. Returns how many bytes are right. */
   #take(n: number, owner: Owner, now: number): number {
     const offset = this.#bytesBack;
     const onTheirWay = this.#sent * this.#size - offset;
@@ -147,7 +149,7 @@ export class StreamLine implements Line {
     return right;
   }
 
-  /** The fault that the first wrong bytes are. Nothing more is sent. */
+  /** What is wrong with the first wrong bytes, after reading what follows them. Nothing more is sent. */
   async #judge(wrong: Uint8Array): Promise<Fault> {
     this.#broken = true;
     const offset = this.#bytesBack;
@@ -171,7 +173,7 @@ export class StreamLine implements Line {
     return from;
   }
 
-  /** Sends all messages from this one on. */
+  /** Sends message `from` and all numbered ones after it. */
   async #send(from: number): Promise<void> {
     const end = this.#sent * this.#size;
     for (let at = from * this.#size; at < end;) {
@@ -179,7 +181,7 @@ export class StreamLine implements Line {
     }
   }
 
-  /** Sends while what comes back is taken, and goes on as long as the owner wants more. */
+  /** Sends while `attend` goes on reading, as long as the owner wants more. */
   async #sendAside(from: number, owner: Owner): Promise<void> {
     this.#sending = true;
     try {
@@ -191,7 +193,7 @@ export class StreamLine implements Line {
       } while (from < this.#sent);
       this.#sending = false;
     } catch (error) {
-      this.#failed = error; // reading tells more of what happened, unless the system tells of a reset but once
+      this.#failed = error; // `attend` tells more of what happened, and asks for this if it cannot
     }
   }
 }
