@@ -198,8 +198,8 @@ export class Server implements Service {
     connection.tick = this.#timeouts.clock.tick; // the time of the welcome is not idleness
     const full = this.#takeSlot();
     if (full === undefined) return await this.#serve(connection);
-    this.#refuse(connection, full);
-    return { reason: full, failed: false };
+    connection.stream.close();
+    return { reason: full, failed: false }; // counted as rejected, as it has a number already
   }
 
   /** The task of a connection that has a slot. */

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { pause } from "../../base/time.ts";
-import { has, roundTrip, ServerProcess, until, within } from "../support/helpers.ts";
+import { has, readUpTo, roundTrip, ServerProcess, until, within, writeAll } from "../support/helpers.ts";
 import { closeAll, isServed, many, readToEnd } from "../support/conns.ts";
 import { cpuSeconds, descriptors, isStopped } from "../support/proc.ts";
 
@@ -182,4 +182,29 @@ Deno.test("fault 15: 500 clients can connect while the server is stopped, and ar
   } finally {
     closeAll(conns);
   }
+});
+
+Deno.test("above --max-clients a client that comes through a proxy is counted once, as rejected", async () => {
+  await using server = await ServerProcess.start([
+    "127.0.0.1:0",
+    "--proxy-protocol",
+    "--trust",
+    "127.0.0.1",
+    "--max-clients",
+    "1",
+  ]);
+  const arrive = async () => {
+    const conn = await server.connect();
+    await writeAll(conn, new TextEncoder().encode("PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n"));
+    return conn;
+  };
+  using first = await arrive();
+  assertEquals(await roundTrip(first, "first"), "first");
+  using second = await arrive();
+  assertEquals((await readUpTo(second, 1)).length, 0);
+  assertMatch(await server.log.with('"rejected"'), /1 clients are connected, the limit of --max-clients/);
+  first.close();
+  assertEquals(await server.stop(), 0);
+  const { accepted, served, rejected, refused } = server.log.events("stopped")[0]!;
+  assertEquals([accepted, served, rejected, refused], [2, 1, 1, 0]);
 });
