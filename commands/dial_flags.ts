@@ -85,7 +85,7 @@ export function messageSize(bytes: number, scheme: Scheme): number {
   return bytes;
 }
 
-/** Least privilege: gives up, to the end of the process, what this run does not need. */
+/** Drops permissions that this run does not need, for the rest of the process (least privilege). */
 export function dropPermissions(...names: ("read" | "write")[]): void {
   for (const name of names) Deno.permissions.revokeSync({ name });
 }

@@ -13,7 +13,7 @@ import type { Turns } from "../net/turns.ts";
 const PAUSE_MS = 100;
 
 /** What the connections of a run share. Times are of performance.now(). */
-export interface Run {
+export interface RunState {
   readonly plan: Plan;
   readonly turns: Turns;
   readonly sendWindow: SendWindow | undefined;
@@ -37,9 +37,9 @@ export interface Run {
   noted(anomaly: Anomaly, text: string): void;
 }
 
-/** Keeps one connection busy at its pace: `connect`, then `run`, then `finish`. */
+/** Keeps one connection busy at its pace: `connect`, then `start`, then `finish`. */
 export class Caller implements Owner {
-  readonly #run: Run;
+  readonly #run: RunState;
   readonly #block: Uint8Array<ArrayBuffer>;
   readonly #connection: number;
   readonly #route: Route;
@@ -63,7 +63,7 @@ export class Caller implements Owner {
   /** When dialling began, if the latency of the message includes it. */
   #since: number | undefined;
 
-  constructor(run: Run, block: Uint8Array<ArrayBuffer>, connection: number) {
+  constructor(run: RunState, block: Uint8Array<ArrayBuffer>, connection: number) {
     this.#run = run;
     this.#block = block;
     this.#connection = connection;
@@ -87,7 +87,7 @@ export class Caller implements Owner {
   }
 
   /** Begins to send at this pace. */
-  run(pace: Pace): void {
+  start(pace: Pace): void {
     this.#pace = pace;
     if (this.#line !== undefined) this.#attending = this.#attend(this.#line);
     this.pump(performance.now());

@@ -4,7 +4,7 @@ import { randomBlock } from "../probe/messages.ts";
 import { datagramWindow } from "../net/datagrams.ts";
 import { SendWindow } from "../net/send_window.ts";
 import { Turns } from "../net/turns.ts";
-import { Caller, type Run } from "./caller.ts";
+import { Caller, type RunState } from "./caller.ts";
 import { keepTime, type Schedule, Turner } from "./clock.ts";
 import type { Anomaly, AnomalyCounts, FaultKind } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
@@ -30,7 +30,7 @@ const ROUNDING = 1e-6;
 const MAX_DIALS = 100;
 
 /** One thread's part of a run: `connect`, then `run`, then `totals`. */
-export class Load implements Run {
+export class Load implements RunState {
   readonly plan: Plan;
   readonly turns = new Turns();
   readonly sendWindow: SendWindow | undefined;
@@ -102,7 +102,7 @@ export class Load implements Run {
     stop.addEventListener("abort", end, { once: true });
     if (stop.aborted) end();
     if (pace.kind === "open") this.#sendByClock(1000 / pace.perSecond, start + pace.phase);
-    else this.#callers.forEach((caller) => caller.run(closed(pace.pipeline, this.begin)));
+    else this.#callers.forEach((caller) => caller.start(closed(pace.pipeline, this.begin)));
     await this.#over.promise;
     this.#overAt = performance.now();
     standstill.end();
@@ -125,7 +125,7 @@ export class Load implements Run {
     const share = (n: number, i: number) => Math.max(0, Math.ceil((n - i) / connections));
     this.#callers.forEach((caller, i) => {
       const its = [share(schedule.count, i), share(warmup, i)] as const;
-      caller.run(open(first + i * interval, interval * connections, ...its));
+      caller.start(open(first + i * interval, interval * connections, ...its));
     });
     keepTime(
       schedule,

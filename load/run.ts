@@ -17,7 +17,7 @@ export interface RunObserver {
 }
 
 /**
- * Runs the plan, on as many threads as it says, until all is sent and is back or given up, or `stop` aborts. Prints,
+ * Runs the plan, on as many threads as it says, until all is sent and is back or lost, or `stop` aborts. Prints,
  * reads and writes nothing. Throws Failure when the first connections cannot be made.
  */
 export async function run(plan: Plan, stop: AbortSignal, observer: RunObserver): Promise<Measurement> {

@@ -5,6 +5,7 @@ const LOOK_MS = 5;
 /** A look comes late by less in a busy event loop, and where other programs share the core. */
 const USUAL_MS = 10;
 
+/** Watches the clock from its making until `end`. */
 export class Standstill {
   readonly #timer: ReturnType<typeof setInterval>;
   #seen: number;
@@ -17,6 +18,7 @@ export class Standstill {
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
+  /** Ends the watching; `ms` is complete then. */
   end(): void {
     this.#look();
     clearInterval(this.#timer);

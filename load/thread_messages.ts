@@ -14,7 +14,7 @@ export type FromThread =
   /** It could not begin. */
   | { readonly type: "failed"; readonly reason: string }
   | Samples
-  /** All is sent and is back or given up, or it was stopped. */
+  /** All is sent and is back or lost, or it was stopped. */
   | { readonly type: "done"; readonly totals: RunTotals };
 
 /** What was measured since the samples before. */

@@ -1,9 +1,9 @@
-/** What a run leaves behind: its result, and what only the reports need besides. */
+/** What a run returns: its result, and what only the reports need besides. */
 
 import type { Result } from "./result.ts";
 import type { Interval } from "./timeline.ts";
 
-/** What a run returns. */
+/** See load/run.ts. */
 export interface Measurement {
   /** All that `--json` prints. */
   readonly result: Result;

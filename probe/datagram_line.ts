@@ -29,7 +29,10 @@ export class DatagramLine implements Line {
   /** Why sending failed. */
   #failed: unknown;
 
-  /** Owns `peer`. `timeout`: milliseconds after which the owner gives a message up. */
+  /**
+   * Owns `peer`. `size`: bytes a message; `timeout`: milliseconds after which the owner counts a message as lost.
+   * `window`: shared by all lines that send by the clock; without one, the owner keeps few messages on their way.
+   */
   constructor(peer: DatagramPeer, messages: Messages, size: number, timeout: number, window?: SendWindow) {
     this.#peer = peer;
     this.#messages = messages;
@@ -132,7 +135,7 @@ export class DatagramLine implements Line {
   }
 }
 
-/** A socket of its own for datagrams to this address. Throws Failure; gives up when `signal` aborts. */
+/** Makes a line with a socket of its own to this address. Throws Failure, also when `signal` aborts. */
 export async function openDatagrams(
   address: NetAddress,
   messages: Messages,

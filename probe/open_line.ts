@@ -16,13 +16,13 @@ export interface Route {
   readonly dial: DialOptions;
   /** Bytes a message. */
   readonly size: number;
-  /** Milliseconds after which a message is given up. */
+  /** Milliseconds after which a message is lost. */
   readonly timeout: number;
   /** See StreamLine. */
   readonly window: number;
-  /** Of all lines of this thread, where they may be many. */
+  /** Shared by all lines of a thread, if there may be many. */
   readonly turns?: Turns;
-  /** Of all datagrams by this pace; without one, their owner keeps few enough on their way. */
+  /** See DatagramLine. */
   readonly sendWindow?: SendWindow | undefined;
 }
 
