@@ -9,6 +9,14 @@ import type { Stream } from "../stream.ts";
 const HELD_LIMIT = 128 << 10;
 /** Three records of TLS: what Deno hands to the kernel at once. Of a longer write it moves the rest, each time. */
 const LONGEST_WRITE = 48 << 10;
+/**
+ * So many bytes may wait in all sockets together. Above that each peer may be one that never reads: a socket then
+ * receives no more than was asked for, and little is asked for.
+ */
+const HELD_LIMIT_OF_ALL = 4 << 20;
+const LONGEST_READ_IN_A_CROWD = 24 << 10;
+let heldByAll = 0;
+
 /** How long the peer may take to accept our end of the stream before the connection is cut. */
 const CLOSE_MS = 1000;
 
@@ -33,6 +41,7 @@ export class SocketStream implements Stream {
   /** Received and not yet read, oldest first. */
   #held: Uint8Array[] = [];
   #heldBytes = 0;
+  #paused = false;
   #pending: PendingRead | undefined;
   #writing = 0;
   #reading = false;
@@ -48,7 +57,8 @@ export class SocketStream implements Stream {
     socket.on("close", this.#onClose);
   }
 
-  read(into: Uint8Array): Promise<number | null> {
+  read(space: Uint8Array): Promise<number | null> {
+    const into = isCrowd() ? space.subarray(0, LONGEST_READ_IN_A_CROWD) : space;
     if (this.#heldBytes > 0) return Promise.resolve(this.#take(into));
     return new Promise((resolve, reject) => {
       this.#pending = { into, resolve, reject };
@@ -83,6 +93,8 @@ export class SocketStream implements Stream {
   close(): void {
     const orderly = !this.#released && this.#writing === 0 && this.#error === undefined;
     this.#onFault(new Failure("the connection was closed"));
+    this.#held = [];
+    this.#count(-this.#heldBytes);
     if (!orderly) return void this.#socket.destroy();
     const late = setTimeout(() => this.#socket.destroy(), CLOSE_MS);
     this.#socket.once("close", () => clearTimeout(late));
@@ -100,11 +112,12 @@ export class SocketStream implements Stream {
     this.#socket.off("end", this.#onEnd);
     if (this.#heldBytes > 0) this.#socket.unshift(Buffer.concat(this.#held));
     this.#held = [];
-    this.#heldBytes = 0;
+    this.#count(-this.#heldBytes);
     return this.#socket;
   }
 
   readonly #onData = (received: Uint8Array) => {
+    if (this.#error !== undefined) return; // nobody reads any more
     let bytes = received;
     const pending = this.#pending;
     if (pending !== undefined) {
@@ -117,8 +130,10 @@ export class SocketStream implements Stream {
       bytes = bytes.subarray(n);
     }
     this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes >= HELD_LIMIT) this.#flow.pause();
+    this.#count(bytes.length);
+    if (this.#paused || this.#heldBytes < heldLimit()) return;
+    this.#paused = true;
+    this.#flow.pause();
   };
 
   readonly #onEnd = () => {
@@ -151,10 +166,17 @@ export class SocketStream implements Stream {
       taken++;
     }
     this.#held.splice(0, taken);
-    const paused = this.#heldBytes >= HELD_LIMIT;
-    this.#heldBytes -= at;
-    if (paused && this.#heldBytes < HELD_LIMIT && !this.#socket.destroyed) this.#flow.resume();
+    this.#count(-at);
+    if (this.#paused && this.#heldBytes < heldLimit() && !this.#socket.destroyed) {
+      this.#paused = false;
+      this.#flow.resume();
+    }
     return at;
+  }
+
+  #count(held: number): void {
+    this.#heldBytes += held;
+    heldByAll += held;
   }
 
   /** Tells a pending read of the end, or of what went wrong. */
@@ -165,4 +187,12 @@ export class SocketStream implements Stream {
     if (this.#ended) pending.resolve(null);
     else pending.reject(this.#error);
   }
+}
+
+function isCrowd(): boolean {
+  return heldByAll > HELD_LIMIT_OF_ALL;
+}
+
+function heldLimit(): number {
+  return isCrowd() ? 1 : HELD_LIMIT;
 }
