@@ -24,6 +24,7 @@ export class LineWriter {
   /** Makes the line that tells how many were dropped. */
   onDrop: (count: number) => string = (count) => `${count} lines dropped\n`;
 
+  /** `stream.write` may take less than all. */
   constructor(stream: { write(bytes: Uint8Array): Promise<number> }) {
     this.#stream = stream;
   }

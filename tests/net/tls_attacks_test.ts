@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertLess, assertMatch, assertRejects } from "@std/assert";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { has, readUpTo, roundTrip, run, ServerProcess, within, writeAll } from "../support/helpers.ts";
+import { has, readUpTo, roundTrip, run, ServerProcess, until, within, writeAll } from "../support/helpers.ts";
+import { descriptors, residentMB } from "../support/proc.ts";
 
 /** Deno 2.7, of which the compiled program is made, cannot close a connection whose TLS handshake goes on. */
 const OLD = Deno.version.deno.startsWith("2.7.");
@@ -19,20 +20,6 @@ const portOf = (server: ServerProcess, scheme: string) => {
     addresses.find((address) => scheme === "tls" === address.startsWith("tls:"))!.replace(/.*:/, ""),
   );
 };
-
-const residentMB = (pid: number) =>
-  Number(/VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) / 1024;
-const descriptors = (pid: number) => [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function until(what: string, isSo: () => boolean, ms = 5000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await pause(10);
-  }
-}
 
 /** Connections that say nothing, where they are accepted; closed when the test leaves the block. */
 async function silent(port: number, n: number): Promise<Disposable & { readonly conns: Deno.TcpConn[] }> {
@@ -102,9 +89,9 @@ Deno.test("handshakes that fail are forgotten at once: 3,000 of them leave no mo
     for (let i = 0; i < n; i += 50) await Promise.all(Array.from({ length: 50 }, attack));
   };
   await some(3000); // what any load costs once
-  const [memory, before] = [residentMB(server.pid), descriptors(server.pid)];
+  const [memory, before] = [residentMB(server.pid, "VmRSS"), descriptors(server.pid)];
   await some(3000);
-  assertLess(residentMB(server.pid) - memory, 100, "MB more than before");
+  assertLess(residentMB(server.pid, "VmRSS") - memory, 100, "MB more than before");
   await until("no descriptor is left over", () => descriptors(server.pid) <= before);
   assertEquals(await server.stop(), 0);
   assertEquals(server.log.events("stopped")[0]!["failed"], 6000);

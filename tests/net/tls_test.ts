@@ -9,6 +9,7 @@ import {
   run,
   type RunResult,
   ServerProcess,
+  until,
   within,
   writeAll,
 } from "../support/helpers.ts";
@@ -171,14 +172,6 @@ function assertFails({ code, stdout, stderr }: RunResult, reason: RegExp, expect
   assertEquals(stdout.length, 0);
   const lines = stderr.trimEnd().split("\n");
   assertMatch(lines.at(-1)!, /^echo: /);
-}
-
-async function until(what: string, isSo: () => boolean, ms = 5000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 /** The reasons for which clients were turned away. */

@@ -1,4 +1,4 @@
-/** A server whose log nobody reads. */
+/** A server whose log tells nothing of its port. */
 
 import { ECHO, ROOT, type StartOptions, until } from "./helpers.ts";
 
@@ -8,7 +8,7 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-/** A server that says nothing of its port: quiet, or with a stderr that is read by nobody. */
+/** Starts a server that is quiet, or whose stderr nobody reads, and waits until its port answers. */
 export async function startSilent(
   words: readonly string[],
   { stderr = "null", under = [], env = {} }: StartOptions & { stderr?: "null" | "piped" } = {},
