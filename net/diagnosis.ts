@@ -30,8 +30,9 @@ export interface Evidence {
   readonly came: Uint8Array;
 }
 
-/** How many bytes before and after a difference are searched for the place where the stream goes on. */
+/** How many bytes before a difference are searched for the place where the stream goes on. */
 export const BEFORE = 256 << 10;
+/** The same for the bytes after it. */
 export const AFTER = 1 << 20;
 /** How many bytes after the first wrong one are read at most, and for how long. */
 const ENOUGH = 64 << 10;
