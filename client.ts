@@ -1,6 +1,13 @@
 /** `echo connect`: one message, lines typed at a terminal, or a pipe. */
 
-import { type Address, isDatagram, showAddress, type StreamAddress, withHost } from "./base/address.ts";
+import {
+  type Address,
+  hostOf,
+  isDatagram,
+  showAddress,
+  type StreamAddress,
+  withHost,
+} from "./base/address.ts";
 import { printable } from "./base/escape.ts";
 import { note, output } from "./cli/output.ts";
 import { readLines } from "./cli/terminal.ts";
@@ -8,7 +15,7 @@ import { showDuration, showSize } from "./base/units.ts";
 import type { Conversation, Source } from "./client/conversation.ts";
 import { DatagramConversation } from "./client/datagrams.ts";
 import { StreamConversation } from "./client/streams.ts";
-import { Failure, reason, Unreachable } from "./base/errors.ts";
+import { Failure, reason, unanswered } from "./base/errors.ts";
 import { pause } from "./base/time.ts";
 import type { Dialled, DialOptions } from "./net/stream.ts";
 import { transport } from "./net/schemes.ts";
@@ -26,6 +33,8 @@ export interface ConnectOptions {
   /** Bytes in a datagram at most, where a pipe is sent by datagrams. */
   readonly size: number;
   readonly quiet: boolean;
+  /** Say whom we are connected to, without a terminal too. */
+  readonly verbose: boolean;
 }
 
 const RETRY_PAUSE_MS = 100;
@@ -54,6 +63,7 @@ export async function connect(
     return Promise.resolve();
   };
   const { conversation, opening, details } = await open(options, deliver, stop, say);
+  if (options.verbose && !atTerminal) say(`${opening}\n`);
   for (const detail of details) say(`${detail}\n`);
   const session = new AbortController();
   stop.addEventListener("abort", () => session.abort(), { once: true });
@@ -105,12 +115,19 @@ async function open(
   if (isDatagram(address)) {
     const limit = AbortSignal.any([stop, AbortSignal.timeout(timeout)]);
     const conversation = await DatagramConversation.open(address, options, deliver, limit);
-    return { conversation, opening: `to ${where}, a datagram a line (UDP has no connection)`, details: [] };
+    const to = answered(address, conversation.peer);
+    return { conversation, opening: `to ${to}, a datagram a line (UDP has no connection)`, details: [] };
   }
   const begin = performance.now();
-  const { stream, details } = await reach({ ...options, address }, stop, say);
-  const opening = `connected to ${where} in ${showDuration(performance.now() - begin)}`;
+  const { stream, peer, details } = await reach({ ...options, address }, stop, say);
+  const opening = `connected to ${answered(address, peer)} in ${showDuration(performance.now() - begin)}`;
   return { conversation: new StreamConversation(stream, where, timeout, deliver), opening, details };
+}
+
+/** The address that was asked for; where that is a name, with the IP address that answered. */
+function answered(address: Address, peer: string | undefined): string {
+  const where = showAddress(withHost(address));
+  return peer === undefined || where.endsWith(`/${peer}`) ? where : `${where} (${hostOf(peer)})`;
 }
 
 function thereAndBack({ bytes }: Conversation): string {
@@ -228,7 +245,7 @@ async function reach(
     }
     if (!(fault instanceof Failure)) throw fault;
     if (late.aborted) {
-      const what = fault.cause instanceof Unreachable ? fault.cause.what : "no answer";
+      const what = unanswered(fault);
       const why = "a firewall drops it, or nobody accepts there (see --timeout)";
       fault = new Failure(`cannot connect to ${where}: ${what} within ${showDuration(timeout)}; ${why}`);
     }

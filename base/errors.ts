@@ -32,6 +32,12 @@ export class Unreachable extends Error {
   }
 }
 
+/** What was the matter where a connection was not made in time: which addresses were tried, and what they said. */
+export function unanswered(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Unreachable ? cause.what : "no answer";
+}
+
 /** `a`, `a and b`, `a, b and c`. */
 function listed(words: readonly string[]): string {
   return [words.slice(0, -1).join(", "), ...words.slice(-1)].filter((part) => part !== "").join(" and ");

@@ -1,6 +1,6 @@
 /** The kinds of values that flags take: a row each, from which come parsing, its errors, help and the manual. */
 
-import { networks } from "../base/ip.ts";
+import { ipBytes, networks } from "../base/ip.ts";
 import { count, duration, mode, size, UsageError } from "../base/units.ts";
 
 /** What one kind of value is. */
@@ -33,6 +33,7 @@ export const KINDS = {
   file: { value: "FILE", note: "FILE is the path of a file.", parse: String },
   folder: { value: "FOLDER", note: "FOLDER is the path of a folder.", parse: String },
   name: { value: "NAME", note: "NAME is the name of a host, or an IP address.", parse: String },
+  ip: { value: "IP", note: "IP is an IPv4 or IPv6 address: 192.0.2.7, 2001:db8::7.", parse: ip },
   mode: { value: "MODE", note: "MODE is three octal digits, as for chmod: 660, 0660.", parse: mode },
   networks: {
     value: "CIDRS",
@@ -49,6 +50,11 @@ export const KINDS = {
 /** `0`, `10`, `10k`. */
 function seed(text: string): number {
   return text === "0" ? 0 : count(text);
+}
+
+function ip(text: string): string {
+  if (ipBytes(text) !== undefined) return text;
+  throw new UsageError(`${JSON.stringify(text)} is not an IP address; try 192.0.2.7 or 2001:db8::7`);
 }
 
 /** A thread takes some 10 MB; more of them than a few a core do nothing better. */

@@ -5,6 +5,7 @@ import { type DatagramAddress, DEFAULT_HOST, showAddress } from "../base/address
 import { LARGEST_DATAGRAM, showDuration } from "../base/units.ts";
 import type { Conversation, Source } from "./conversation.ts";
 import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
+import type { Way } from "../net/stream.ts";
 import { DatagramLedger } from "../net/datagram_ledger.ts";
 import { Failure, failure } from "../base/errors.ts";
 
@@ -69,12 +70,12 @@ export class DatagramConversation implements Conversation {
 
   /**
    * Opens a socket for datagrams to `address`. `size`: bytes of a datagram at most, where a source is sent; `timeout`:
-   * milliseconds to wait for each. `deliver` is handed what comes back. A name is resolved once, to its first address.
+   * milliseconds to wait for each; `dial`: which way. `deliver` is handed what comes back. A name is resolved once, to its first address.
    * Throws Failure, also when `signal` aborts before that.
    */
   static async open(
     address: DatagramAddress,
-    options: { readonly timeout: number; readonly size: number },
+    options: { readonly dial: { readonly way: Way }; readonly timeout: number; readonly size: number },
     deliver: (bytes: Uint8Array) => Promise<void>,
     signal: AbortSignal,
   ): Promise<DatagramConversation> {
@@ -82,7 +83,7 @@ export class DatagramConversation implements Conversation {
     const where = showAddress({ ...address, host });
     try {
       return new DatagramConversation(
-        await DatagramPeer.open({ host, port }, signal),
+        await DatagramPeer.open({ host, port }, options.dial.way, signal),
         where,
         options,
         deliver,
@@ -113,6 +114,10 @@ export class DatagramConversation implements Conversation {
       this.#stray = from;
     };
     this.#receive();
+  }
+
+  get peer(): string {
+    return this.#peer.peer;
   }
 
   get bytes(): number {

@@ -45,6 +45,7 @@ const flags = {
   },
   ...dialFlags,
   quiet: { kind: "switch", short: "q", help: "print nothing but what came back" },
+  verbose: { kind: "switch", short: "v", help: "say whom it is connected to" },
 } as const satisfies Flags;
 
 /** `echo connect` as parsing, help and the manual know it. */
@@ -79,7 +80,7 @@ export async function run(words: string[]): Promise<void> {
   const { options, operands } = await parseOrHelp(command, words);
   const [text, ...message] = operands;
   const address = text === undefined ? { scheme: "tcp", port: DEFAULT_PORT } as const : parseAddress(text);
-  const { timeout, retry, quiet } = options;
+  const { timeout, retry, quiet, verbose } = options;
   const [first = ""] = message;
   if (
     !quiet && text !== undefined && !isLocal(address) && isPort(first) && !namesPort(text, address)
@@ -87,6 +88,7 @@ export async function run(words: string[]): Promise<void> {
     const port = `for that port: ${text}:${first}`;
     note(`note: ${JSON.stringify(first)} is the message, and the port is ${address.port}; ${port}\n`);
   }
+  if (quiet && verbose) throw new UsageError("--quiet and --verbose exclude each other; give one of them");
   checkDatagrams(options, address, message.join(" "));
   const dial = await dialOptions(options, address);
   if (!isLocal(address)) dropPermissions("read", "write");
@@ -100,6 +102,7 @@ export async function run(words: string[]): Promise<void> {
       retry,
       size: options.size ?? USUAL_DATAGRAM,
       quiet,
+      verbose,
     },
     stop,
     interrupt,

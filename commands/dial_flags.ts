@@ -9,6 +9,7 @@ import { print, reportWidth } from "../cli/output.ts";
 import { LARGEST_DATAGRAM, LONGEST_MS, UsageError } from "../base/units.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { HAS_NODE_TLS, readClientTls } from "../net/tls/tls.ts";
+import { wayFlags, wayOf } from "./way_flags.ts";
 
 /** A note of the help. */
 export const ADDRESS =
@@ -35,6 +36,7 @@ export const dialFlags = {
     of: ["v1", "v2"],
     help: "send a PROXY header first, as a proxy would",
   },
+  ...wayFlags,
 } as const satisfies Flags;
 
 /** Its help is for each command to say. 0 and off are the longest wait that there is. */
@@ -58,10 +60,12 @@ export async function dialOptions(
     [address],
     HAS_NODE_TLS ? [] : ["cert", "insecure", "fingerprint"],
   );
+  const way = wayOf(options, address);
   const files = isEncrypted(address) ? await readClientTls({ cert, key, ca }) : NO_FILES;
   return {
     tls: { ...files, serverName, insecure, fingerprint },
     preamble: proxyProtocol,
+    way,
   };
 }
 

@@ -1,7 +1,7 @@
 /** One of the connections of a run, and those that replace it when it breaks or has carried its messages. */
 
 import { isDatagram } from "../base/address.ts";
-import { Failure } from "../base/errors.ts";
+import { Failure, unanswered } from "../base/errors.ts";
 import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "../probe/line.ts";
 import { openLine, type Route } from "../probe/open_line.ts";
 import { closed, type Pace } from "./pace.ts";
@@ -21,6 +21,8 @@ export interface RunState {
   readonly left: number;
   /** Messages on their way. */
   outstanding: number;
+  /** A connection was made, to this address. */
+  connected(peer: string | undefined): void;
   /** Whether nothing more is to be sent. */
   finished(now: number): boolean;
   /** So many messages of the measurement are sent now. */
@@ -78,10 +80,13 @@ export class Caller implements Owner {
     const signal = AbortSignal.timeout(timeout);
     try {
       this.#line = await openLine(this.#route, this.#block, this.#connection, signal);
+      this.#run.connected(this.#line.peer);
     } catch (error) {
       if (!signal.aborted) throw error;
       throw new Failure(
-        `no connection within ${timeout} ms; a firewall drops it, or nobody accepts there (see --timeout)`,
+        `${
+          unanswered(error)
+        } within ${timeout} ms; a firewall drops it, or nobody accepts there (see --timeout)`,
       );
     }
   }

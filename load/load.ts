@@ -38,6 +38,7 @@ export class Load implements RunState {
   readonly #callers: Caller[];
   readonly #over = Promise.withResolvers<void>();
   readonly #stopped = new AbortController();
+  readonly #peers = new Set<string>();
   /** Where messages are sent by the clock. */
   #turner: Turner | undefined;
   left: number;
@@ -157,6 +158,7 @@ export class Load implements RunState {
     const now = Math.min(this.#overAt, this.end);
     const [half, over] = [this.#backlogs[0], this.#backlogs[1] ?? this.#backlog(now)];
     return {
+      peers: [...this.#peers],
       ms: this.#took(stopped),
       due: this.#schedule === undefined ? null : this.#due(now),
       sent: this.#sent,
@@ -181,6 +183,10 @@ export class Load implements RunState {
   #backlog(now: number): { unsent: number; open: number } {
     const due = this.#due(now);
     return { unsent: Math.max(0, due - this.#sent), open: due - this.#received - this.#lost };
+  }
+
+  connected(peer: string | undefined): void {
+    if (peer !== undefined) this.#peers.add(peer);
   }
 
   finished(now: number): boolean {

@@ -45,6 +45,7 @@ export function summarize(
   return {
     version: plan.version,
     target: showAddress(address),
+    peers: totals.peers,
     started: new Date(started).toISOString(),
     duration_seconds: seconds,
     options: {

@@ -4,6 +4,8 @@ import type { DatagramCounts } from "../measure/result.ts";
 
 /** Of one thread, or of all together, without the warm-up; sent = received + lost + unfinished. */
 export interface RunTotals {
+  /** The addresses that answered, each once. */
+  readonly peers: readonly string[];
   /** Milliseconds of the measurement: see #took of Load. */
   readonly ms: number;
   /** Messages that were due by the clock until the time was over or the run was stopped; null without a rate. */
@@ -29,6 +31,7 @@ export interface RunTotals {
 /** The totals of two threads of one run, together. */
 export function addTotals(a: RunTotals, b: RunTotals): RunTotals {
   return {
+    peers: [...new Set([...a.peers, ...b.peers])],
     ms: Math.max(a.ms, b.ms),
     due: a.due === null || b.due === null ? null : a.due + b.due,
     sent: a.sent + b.sent,

@@ -53,6 +53,8 @@ export interface Result {
   /** The version of echo that measured. */
   readonly version: string;
   readonly target: string;
+  /** The IP addresses and ports that answered; none for a path of this machine. */
+  readonly peers: readonly string[];
   /** ISO 8601, UTC. */
   readonly started: string;
   readonly duration_seconds: number;

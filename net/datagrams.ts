@@ -2,7 +2,9 @@
 
 import { showPeer } from "../base/address.ts";
 import { ipBytes, showIp } from "../base/ip.ts";
-import { addressesOf } from "./tcp.ts";
+import { addressesOf, familyOf } from "./names.ts";
+import { ofSource } from "./reach.ts";
+import type { Way } from "./stream.ts";
 
 /** More than any datagram has (65,507 bytes over IPv4, 65,527 over IPv6): a buffer too small would cut silently. */
 export const RECEIVE_BUFFER = 65_536;
@@ -42,12 +44,23 @@ export class DatagramPeer {
    */
   static async open(
     { host, port }: { readonly host: string; readonly port: number },
+    way: Way,
     signal: AbortSignal,
   ): Promise<DatagramPeer> {
-    const [hostname = ""] = await addressesOf(host, signal);
-    const local = hostname.includes(":") ? "::" : "0.0.0.0";
-    const socket = Deno.listenDatagram({ transport: "udp", hostname: local, port: 0 });
-    return new DatagramPeer(socket, { transport: "udp", hostname, port });
+    const { family, source } = way;
+    const [hostname = ""] = await addressesOf(host, family, signal);
+    const local = source ?? (familyOf(hostname) === 6 ? "::" : "0.0.0.0");
+    try {
+      const socket = Deno.listenDatagram({ transport: "udp", hostname: local, port: 0 });
+      return new DatagramPeer(socket, { transport: "udp", hostname, port });
+    } catch (error) {
+      throw ofSource(way, error);
+    }
+  }
+
+  /** The address that everything goes to. */
+  get peer(): string {
+    return showPeer(this.#to.hostname, this.#to.port);
   }
 
   /** Resolves when the system has taken it, which does not depend on the other end. */

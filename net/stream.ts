@@ -77,15 +77,29 @@ export interface Endpoint {
  */
 export type Preamble = "v1" | "v2";
 
+/** Of IP addresses. */
+export type Family = 4 | 6;
+
+/** Which way to the other end; what is undefined is for the system to choose. Plain data, as the preamble. */
+export interface Way {
+  /** Of the addresses of a name, those of this family alone. */
+  readonly family: Family | undefined;
+  /** The IP address to come from. */
+  readonly source: string | undefined;
+}
+
 /** How to connect, whatever the scheme. */
 export interface DialOptions {
   readonly tls: ClientTls;
   readonly preamble: Preamble | undefined;
+  readonly way: Way;
 }
 
 /** A connection that was made, and what there is to tell of it: a line each, for the user. */
 export interface Dialled {
   readonly stream: Stream;
+  /** The IP address and port that answered: see showPeer; undefined for a path of this machine. */
+  readonly peer: string | undefined;
   readonly details: readonly string[];
   /** What the handshake of TLS took, in milliseconds. */
   readonly handshakeMs?: number;

@@ -1,10 +1,11 @@
 /** TCP: `Deno.listen` and `Deno.connect`. */
 
 import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../base/address.ts";
-import { errno, failure, Unreachable } from "../base/errors.ts";
-import { unlessAborted } from "../base/time.ts";
+import { errno, failure } from "../base/errors.ts";
+import { firstToAnswer } from "./names.ts";
 import { encodeHeader } from "./proxy/header.ts";
-import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
+import { reach, undialled } from "./reach.ts";
+import type { Dialled, DialOptions, Listener, ListenOptions, Preamble, Transport, Way } from "./stream.ts";
 
 /** How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn. */
 export const BACKLOG = 4096;
@@ -13,7 +14,7 @@ export const BACKLOG = 4096;
 export function tcp(address: NetAddress): Transport {
   return {
     listen: (options) => listen(address, options),
-    dial: async ({ preamble }, signal) => ({ stream: await dial(address, preamble, signal), details: [] }),
+    dial: (options, signal) => dial(address, options, signal),
   };
 }
 
@@ -40,15 +41,33 @@ async function listen(address: NetAddress, { shared }: ListenOptions): Promise<L
   };
 }
 
-/** A TCP connection on which the preamble is sent, for a transport on top of it too. Throws Failure. */
-export async function dial(
+async function dial(
+  address: NetAddress,
+  { preamble, way }: DialOptions,
+  signal: AbortSignal,
+): Promise<Dialled> {
+  if (way.source !== undefined) {
+    const { host = DEFAULT_HOST, port } = address;
+    try {
+      return { ...await reach(host, port, preamble, way, signal), details: [] };
+    } catch (error) {
+      throw undialled(address, way, error);
+    }
+  }
+  const conn = await connect(address, preamble, way, signal);
+  return { stream: conn, peer: peerOf(conn), details: [] };
+}
+
+/** A TCP connection of Deno's own on which the preamble is sent, for TLS on top of it too. Throws Failure. */
+export async function connect(
   address: NetAddress,
   preamble: Preamble | undefined,
+  way: Way,
   signal: AbortSignal,
 ): Promise<Deno.TcpConn> {
   const { host = DEFAULT_HOST, port } = address;
   try {
-    const conn = await firstToAnswer(host, signal, {
+    const conn = await firstToAnswer(host, way.family, signal, {
       open: (hostname, signal) => Deno.connect({ hostname, port, signal }),
       close: (conn) => conn.close(),
     });
@@ -64,82 +83,13 @@ export async function dial(
       throw error;
     }
   } catch (error) {
-    throw failure("connect to", showAddress({ ...address, host }), error);
+    throw undialled(address, way, error);
   }
 }
 
-/** How long an address may be silent before the next one of the same name is tried beside it (RFC 8305, 5). */
-const ATTEMPT_DELAY_MS = 250;
-
-/** How to make a connection to one IP address, and how to be rid of one that came too late. */
-export interface Attempt<C> {
-  open(ip: string, signal: AbortSignal): Promise<C>;
-  close(connection: C): void;
-}
-
-/**
- * A connection to the first of the host's addresses that answers, in the order of the resolver. Deno 2.7 itself
- * would try none but the first. Throws Unreachable when all addresses of a name have failed; gives up when `signal`
- * aborts.
- */
-export async function firstToAnswer<C>(
-  host: string,
-  signal: AbortSignal,
-  { open, close }: Attempt<C>,
-): Promise<C> {
-  if (isIp(host)) return await open(host, signal);
-  const ips = await addressesOf(host, signal);
-  const { promise, resolve, reject } = Promise.withResolvers<C>();
-  const won = new AbortController();
-  const either = AbortSignal.any([signal, won.signal]);
-  const faults = new Map<string, unknown>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const waiting = ips.values();
-  const tryNext = () => {
-    clearTimeout(timer);
-    const { value: ip } = waiting.next();
-    if (ip === undefined) return;
-    timer = setTimeout(tryNext, ATTEMPT_DELAY_MS);
-    open(ip, either).then(
-      (connection) => {
-        if (won.signal.aborted) return close(connection);
-        won.abort();
-        resolve(connection);
-      },
-      (error) => {
-        faults.set(ip, signal.aborted ? new Error("no answer") : error);
-        if (faults.size === ips.length) reject(new Unreachable(faults));
-        else if (!won.signal.aborted) tryNext();
-      },
-    );
-  };
-  tryNext();
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * The IP addresses of a host, without repetition, in the order of the resolver. Rejects when the name does not
- * resolve, or `signal` aborts before it does.
- */
-export async function addressesOf(host: string, signal: AbortSignal): Promise<readonly string[]> {
-  if (isIp(host)) return [host];
-  const { lookup } = await import("node:dns/promises");
-  const found = await unlessAborted(signal, lookup(host, { all: true, verbatim: true }), () => {
-    const name: unknown = signal.reason;
-    throw new Error(
-      typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time",
-    );
-  });
-  return [...new Set(found.map(({ address }) => address))];
-}
-
-/** A name, in an address that was parsed, never ends in a number. */
-function isIp(host: string): boolean {
-  return /:|\.\d+$/.test(host);
+/** Who is at the other end. */
+export function peerOf({ remoteAddr: { hostname, port } }: Deno.TcpConn): string {
+  return showPeer(hostname, port);
 }
 
 /** Listens on the host of the address, or else on every interface. Throws Failure. */

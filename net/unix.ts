@@ -10,7 +10,8 @@ export function unix(address: UnixAddress): Transport {
     listen: (options) => listen(address, options),
     dial: async (_options, _signal) => {
       try {
-        return { stream: await Deno.connect({ transport: "unix", path: address.path }), details: [] };
+        const stream = await Deno.connect({ transport: "unix", path: address.path });
+        return { stream, peer: undefined, details: [] };
       } catch (error) {
         throw failed("connect to", address, error);
       }

@@ -3,6 +3,7 @@
 import { DEFAULT_HOST, type NetAddress, showAddress } from "../base/address.ts";
 import { DatagramPeer, LINGER_MS } from "../net/datagrams.ts";
 import type { SendWindow } from "../net/send_window.ts";
+import type { Way } from "../net/stream.ts";
 import { DatagramLedger } from "../net/datagram_ledger.ts";
 import { failure } from "../base/errors.ts";
 import type { Messages } from "./messages.ts";
@@ -40,6 +41,10 @@ export class DatagramLine implements Line {
     this.#timeout = timeout;
     this.#window = window;
     this.#ledger = new DatagramLedger((k) => messages.message(k * size, size), timeout, REMEMBERED);
+  }
+
+  get peer(): string {
+    return this.#peer.peer;
   }
 
   get broken(): boolean {
@@ -139,7 +144,8 @@ export class DatagramLine implements Line {
 export async function openDatagrams(
   address: NetAddress,
   messages: Messages,
-  { size, timeout, sendWindow }: {
+  { way, size, timeout, sendWindow }: {
+    readonly way: Way;
     readonly size: number;
     readonly timeout: number;
     readonly sendWindow?: SendWindow | undefined;
@@ -148,7 +154,7 @@ export async function openDatagrams(
 ): Promise<DatagramLine> {
   const { host = DEFAULT_HOST, port } = address;
   try {
-    const peer = await DatagramPeer.open({ host, port }, signal);
+    const peer = await DatagramPeer.open({ host, port }, way, signal);
     return new DatagramLine(peer, messages, size, timeout, sendWindow);
   } catch (error) {
     throw failure("reach", showAddress({ ...address, host }), error);

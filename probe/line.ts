@@ -69,6 +69,8 @@ export interface Owner {
 
 /** Messages are numbered from 0 on each line, in the order in which they are sent. */
 export interface Line {
+  /** The IP address and port at the other end; undefined where it is a path. */
+  readonly peer: string | undefined;
   /** How many milliseconds the TLS handshake took; undefined without one. */
   readonly handshakeMs: number | undefined;
   /** `attend` is about to throw a Fault: nothing is sent any more. */

@@ -9,6 +9,7 @@ import { SendWindow } from "../net/send_window.ts";
 import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "./line.ts";
 import { openLine } from "./open_line.ts";
 import { randomBlock } from "./messages.ts";
+import { unanswered } from "../base/errors.ts";
 import { pause } from "../base/time.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { type PingEnd, PingLog, type Times } from "../report/ping.ts";
@@ -212,6 +213,7 @@ class Session implements Owner {
       const tls = line.handshakeMs;
       this.#connecting = { connect: took - (tls ?? 0), tls };
       this.#line = line;
+      this.#log.reached(line.peer);
       this.#base = this.#sent;
       this.#attending = this.#attend(line);
       if (this.#replaces) this.#log.reconnected(this.#sent + 1);
@@ -220,7 +222,7 @@ class Session implements Owner {
     } catch (error) {
       if (this.#over.aborted) return true;
       const { kind, message } = late.aborted
-        ? new Fault("timeout", `no connection within ${showDuration(timeout)}`)
+        ? new Fault("timeout", `${unanswered(error)} within ${showDuration(timeout)}`)
         : fault(error);
       // Such as a name that does not resolve or a certificate that is not trusted: another try would not help.
       if (kind === "other" && this.#sent === 0) throw error;

@@ -20,6 +20,7 @@ const NEVER_BLOCKS = 2 << 10;
 /** See Line. */
 export class StreamLine implements Line {
   readonly handshakeMs: number | undefined;
+  readonly peer: string | undefined;
   readonly #stream: Dialled["stream"];
   readonly #turns: Turns;
   readonly #messages: Messages;
@@ -46,7 +47,7 @@ export class StreamLine implements Line {
    * owner remembers when it sent them. `turns`: shared by all lines of a thread, so that none of them starves.
    */
   constructor(
-    { stream, handshakeMs }: Dialled,
+    { stream, peer, handshakeMs }: Dialled,
     messages: Messages,
     size: number,
     window: number,
@@ -55,6 +56,7 @@ export class StreamLine implements Line {
     this.#turns = turns;
     turns.join();
     this.#stream = stream;
+    this.peer = peer;
     this.handshakeMs = handshakeMs;
     this.#messages = messages;
     this.#size = size;

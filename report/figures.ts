@@ -1,5 +1,6 @@
 /** The figures of a run, a row each, in the order of the reports: the text and the page say the same. */
 
+import { hostOf } from "../base/address.ts";
 import { showMilliseconds, showNumber, showSize } from "../base/units.ts";
 import { type DatagramCounts, latencyName, type Result, type Second } from "../measure/result.ts";
 
@@ -118,6 +119,13 @@ export function finite(value: unknown): number | null {
 /** As showMilliseconds; `-` for null. */
 export function milliseconds(ms: number | null): string {
   return ms === null ? UNKNOWN : showMilliseconds(ms);
+}
+
+/** The IP addresses that answered, ` (127.0.0.1, ::1)`, where the target is a name; a file may have none, or others. */
+export function answeredBy({ target, peers }: Result): string {
+  const known = Array.isArray(peers) ? peers.map(String) : [];
+  const ips = new Set(known.filter((peer) => !target.endsWith(`/${peer}`)).map(hostOf));
+  return ips.size === 0 ? "" : ` (${[...ips].join(", ")})`;
 }
 
 /** How many errors there were, of all kinds together. */

@@ -1,5 +1,6 @@
 /** What `echo ping` prints: a line a reply, and the summary, as text or as JSON objects with bench's names. */
 
+import { hostOf } from "../base/address.ts";
 import { rounded, showDuration } from "../base/units.ts";
 import { milliseconds } from "./figures.ts";
 import { Latencies } from "../measure/histogram.ts";
@@ -23,7 +24,7 @@ export interface PingLogOptions {
   readonly size: number;
   readonly version: string;
   readonly target: string;
-  /** The other end as each line names it. */
+  /** The other end as each line names it: the host and port that were asked for, or the path. */
   readonly peer: string;
   readonly options: Result["options"];
 }
@@ -42,6 +43,8 @@ export interface PingEnd extends
     | "errors"
     | "datagrams"
   > {
+  /** The IP address and port that answered; null for a path of this machine, or where none did. */
+  readonly peer: string | null;
   readonly transmitted: number;
   readonly received: number;
   readonly corrupted: number;
@@ -65,6 +68,10 @@ export class PingLog {
   readonly #errors: Record<string, number> = {};
   readonly #started = new Date();
   readonly #begin = performance.now();
+  /** The address at the other end, and how each line names it. */
+  #address: string | undefined;
+  #peer: string;
+  #begun = false;
   #received = 0;
   // Exact, where the histogram keeps three digits.
   #sum = 0;
@@ -77,7 +84,19 @@ export class PingLog {
   /** `print` writes to stdout; what it throws comes out of `written`. */
   constructor(options: PingLogOptions, print: (text: string) => Promise<void>) {
     this.#options = options;
+    this.#peer = options.peer;
     this.#print = print;
+  }
+
+  /** A connection was made, and this address answered; the first time that is the head of all. */
+  reached(address: string | undefined): void {
+    const { peer, target, json, size } = this.#options;
+    this.#address = address;
+    const ip = address === undefined || address === peer ? "" : ` (${hostOf(address)})`;
+    this.#peer = `${peer}${ip}`;
+    if (this.#begun || json) return;
+    this.#begun = true;
+    this.#line(`ping ${target}${ip}: ${inBytes(size)} a message`);
   }
 
   /** Message `seq` is back after `ms`. `times` says what they were spent on, where each message has its own connection. */
@@ -99,9 +118,9 @@ export class PingLog {
       });
     }
     const shown = parts.map(([name, part]) => ` ${name}=${part.toFixed(3)}`).join("");
-    const { size, peer } = this.#options;
-    const bytes = size === 1 ? "1 byte" : `${size} bytes`;
-    this.#line(`${bytes} from ${peer}: seq=${seq}${shown} time=${ms.toFixed(3)} ms`);
+    this.#line(
+      `${inBytes(this.#options.size)} from ${this.#peer}: seq=${seq}${shown} time=${ms.toFixed(3)} ms`,
+    );
   }
 
   /** An error of message `seq`, or of the connection if `seq` is undefined. `kind` is a key of `errors`. */
@@ -110,7 +129,7 @@ export class PingLog {
     if (this.#options.json) {
       return this.#object({ ...(seq === undefined ? {} : { seq }), error: kind, reason: text });
     }
-    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${kind}: ${text}`);
+    this.#line(`from ${this.#peer}: ${seq === undefined ? "" : `seq=${seq} `}${kind}: ${text}`);
   }
 
   /** These messages are lost, because their connection broke; `fault` was called for that. */
@@ -118,13 +137,13 @@ export class PingLog {
     if (this.#options.json) return seqs.forEach((seq) => this.#object({ seq, lost: "with the connection" }));
     const [first = 0, last = first] = [seqs[0], seqs.at(-1)];
     const which = first === last ? `seq=${first}` : `seq=${first} to ${last}`;
-    this.#line(`from ${this.#options.peer}: ${which} lost with the connection`);
+    this.#line(`from ${this.#peer}: ${which} lost with the connection`);
   }
 
   /** A new connection was made for message `seq`, because the one before broke. */
   reconnected(seq: number): void {
     if (this.#options.json) return this.#object({ seq, new_connection: true });
-    this.#line(`to ${this.#options.peer}: a new connection was made for seq=${seq}`);
+    this.#line(`to ${this.#peer}: a new connection was made for seq=${seq}`);
   }
 
   /** Something odd that is no error, of message `seq` or, if that is undefined, of a foreign datagram. */
@@ -134,7 +153,7 @@ export class PingLog {
     if (this.#options.json) {
       return this.#object({ ...(seq === undefined ? {} : { seq }), note: anomaly, reason: text });
     }
-    this.#line(`from ${this.#options.peer}: ${seq === undefined ? "" : `seq=${seq} `}${anomaly}: ${text}`);
+    this.#line(`from ${this.#peer}: ${seq === undefined ? "" : `seq=${seq} `}${anomaly}: ${text}`);
   }
 
   /** Prints and returns the summary. Of `transmitted` messages so many are `unfinished`: on their way. */
@@ -167,6 +186,7 @@ export class PingLog {
       started: this.#started.toISOString(),
       duration_seconds: rounded((performance.now() - this.#begin) / 1000, 6),
       options,
+      peer: this.#address ?? null,
       transmitted,
       received: n,
       corrupted: this.#errors["corrupted"] ?? 0,
@@ -215,4 +235,8 @@ export class PingLog {
     this.#writing = this.#writing.then(() => this.#print(`${line}\n`));
     this.#writing.catch(() => {}); // told by `written`
   }
+}
+
+function inBytes(size: number): string {
+  return size === 1 ? "1 byte" : `${size} bytes`;
 }

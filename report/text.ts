@@ -3,7 +3,16 @@
 import { showDuration } from "../base/units.ts";
 import { chart } from "./chart.ts";
 import { comparison } from "./comparison.ts";
-import { count, errorKinds, type Figure, figuresOf, finite, UNKNOWN, valueOf } from "./figures.ts";
+import {
+  answeredBy,
+  count,
+  errorKinds,
+  type Figure,
+  figuresOf,
+  finite,
+  UNKNOWN,
+  valueOf,
+} from "./figures.ts";
 import type { Result } from "../measure/result.ts";
 
 const NAME_WIDTH = 12;
@@ -35,14 +44,15 @@ export function report(results: readonly Result[], notes: readonly string[], wid
   return lines.map((line) => line.replace(/\p{Cc}/gu, "\ufffd").trimEnd()).join("\n") + "\n";
 }
 
-function heading({ target, options, duration_seconds }: Result): string {
+function heading(result: Result): string {
+  const { target, options, duration_seconds } = result;
   const { connections, size_bytes, rate_per_second, pipeline, connect_rate } = options;
   const pace = rate_per_second !== null
     ? `${rate_per_second} message${rate_per_second === 1 ? "" : "s"}/s by the clock`
     : pipeline === 1
     ? "one message at a time on each"
     : `${pipeline} messages at a time on each`;
-  return `${target}: ${connections} connection${connections === 1 ? "" : "s"}, ` +
+  return `${target}${answeredBy(result)}: ${connections} connection${connections === 1 ? "" : "s"}, ` +
     `${size_bytes} byte${size_bytes === 1 ? "" : "s"} a message, ${pace}` +
     `${connect_rate ? ", a new connection for each" : ""}, for ${showDuration(duration_seconds * 1000)}`;
 }

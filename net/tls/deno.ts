@@ -6,7 +6,7 @@
 import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { Failure, failure, isOutOfDescriptors } from "../../base/errors.ts";
 import type { Dialled, DialOptions, Listener, ListenOptions, Stream } from "../stream.ts";
-import { BACKLOG, bind, dial as dialTcp } from "../tcp.ts";
+import { BACKLOG, bind, connect, peerOf } from "../tcp.ts";
 import { pause, within } from "../../base/time.ts";
 import { HANDSHAKE_MS, handshakeFailure, lateHandshake } from "./handshake.ts";
 
@@ -163,11 +163,12 @@ class LingeringStream implements Stream {
 /** Throws Failure. */
 export async function dial(
   address: NetAddress,
-  { tls, preamble }: DialOptions,
+  { tls, preamble, way }: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const { host = DEFAULT_HOST } = address;
-  const conn = await dialTcp(address, preamble, signal);
+  const conn = await connect(address, preamble, way, signal);
+  const peer = peerOf(conn);
   const abort = () => conn.close();
   signal.addEventListener("abort", abort, { once: true });
   try {
@@ -181,6 +182,7 @@ export async function dial(
     const alpn = alpnProtocol === null ? "no ALPN" : `ALPN ${alpnProtocol}`;
     return {
       stream: secure,
+      peer,
       details: [`TLS, ${alpn}; Deno 2.7 does not tell its version, cipher and certificate`],
       handshakeMs: performance.now() - begin,
     };

@@ -1,28 +1,28 @@
 /** TLS connections by node:tls, for Deno 2.9 and later: whom a client trusts, and what it tells of the other end. */
 
 import type { X509Certificate } from "node:crypto";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { DEFAULT_HOST, type NetAddress, showAddress } from "../../base/address.ts";
-import { errno, Failure, failure } from "../../base/errors.ts";
-import { encodeHeader } from "../proxy/header.ts";
-import type { Dialled, DialOptions, Preamble } from "../stream.ts";
+import { DEFAULT_HOST, type NetAddress } from "../../base/address.ts";
+import { errno, Failure } from "../../base/errors.ts";
+import { reach, settled, undialled } from "../reach.ts";
+import type { Dialled, DialOptions } from "../stream.ts";
 import type { ClientTls } from "../tls_settings.ts";
 import { showDate, validity } from "./certificate.ts";
 import { handshakeFailure } from "./handshake.ts";
-import { flowOf, shown, TUNING } from "./node_sockets.ts";
-import { SocketStream } from "./socket_stream.ts";
+import { flowOf, shown } from "./node_sockets.ts";
+import { SocketStream } from "../socket_stream.ts";
 
 /** Throws Failure. */
 export async function dial(
   address: NetAddress,
-  { tls, preamble }: DialOptions,
+  options: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const { host = DEFAULT_HOST } = address;
-  const where = showAddress({ ...address, host });
+  const { tls, preamble, way } = options;
   try {
-    const stream = await reach(host, address.port, preamble, signal);
+    const { stream, peer } = await reach(host, address.port, preamble, way, signal);
     const carrier = stream.release();
     const flow = flowOf(carrier);
     const begin = performance.now();
@@ -35,31 +35,17 @@ export async function dial(
       socket.destroy();
       throw new Failure(`TLS: its certificate has another fingerprint: ${certificate.fingerprint256}`);
     }
-    return { stream: new SocketStream(socket, flow), details: details(socket, certificate), handshakeMs };
+    return {
+      stream: new SocketStream(socket, flow),
+      peer,
+      details: details(socket, certificate),
+      handshakeMs,
+    };
   } catch (error) {
-    if (!UNTRUSTED.includes(errno((error as Error).cause))) throw failure("connect to", where, error);
-    const why = await doubt(host, address.port, tls, preamble, signal);
-    throw failure("connect to", where, handshakeFailure(error, why));
+    if (!UNTRUSTED.includes(errno((error as Error).cause))) throw undialled(address, way, error);
+    const why = await doubt(host, address.port, options, signal);
+    throw undialled(address, way, handshakeFailure(error, why));
   }
-}
-
-/** A TCP connection on which the preamble is sent. */
-async function reach(
-  host: string,
-  port: number,
-  preamble: Preamble | undefined,
-  signal: AbortSignal,
-): Promise<SocketStream> {
-  const socket = connectTcp({ ...TUNING, host, port });
-  const stream = new SocketStream(socket);
-  await settled(socket, "connect", signal);
-  const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
-  if (preamble !== undefined) {
-    const local = { hostname: localAddress, port: localPort };
-    const remote = { hostname: remoteAddress, port: remotePort };
-    await stream.write(encodeHeader(preamble, local, remote));
-  }
-  return stream;
 }
 
 /** Does the handshake, and lets through only whom `tls` trusts; a fingerprint is left to the caller. */
@@ -106,11 +92,10 @@ const UNTRUSTED = [
 async function doubt(
   host: string,
   port: number,
-  tls: ClientTls,
-  preamble: Preamble | undefined,
+  { tls, preamble, way }: DialOptions,
   signal: AbortSignal,
 ): Promise<string> {
-  const stream = await reach(host, port, preamble, signal);
+  const { stream } = await reach(host, port, preamble, way, signal);
   const socket = await secure(host, stream.release(), { ...tls, pair: undefined, insecure: true }, signal);
   const certificate = socket.getPeerX509Certificate();
   socket.destroy();
@@ -137,29 +122,4 @@ function details(socket: TLSSocket, certificate: X509Certificate): string[] {
     `certificate of ${shown(subject)}, by ${shown(issuer)}, until ${showDate(validToDate)}`,
     `fingerprint ${fingerprint256}`,
   ];
-}
-
-/** Waits for the event; when an error, the end or the signal comes first, the socket is destroyed. */
-async function settled(
-  socket: Socket,
-  event: "connect" | "secureConnect",
-  signal: AbortSignal,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const end = () => reject(new Error("socket hang up"));
-  const abort = () => reject(new Failure("interrupted"));
-  socket.once(event, resolve);
-  socket.once("error", reject);
-  socket.once("close", end);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    await promise;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  } finally {
-    socket.off("close", end);
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -10,7 +10,7 @@ import type { ServerTls } from "../tls_settings.ts";
 import { certificatesIn, validity } from "./certificate.ts";
 import { HANDSHAKE_MS, handshakeFailure, lateHandshake } from "./handshake.ts";
 import { flowOf, shown } from "./node_sockets.ts";
-import { SocketStream } from "./socket_stream.ts";
+import { SocketStream } from "../socket_stream.ts";
 
 /** As many certificates as a client may show; rustls takes no more. */
 const LONGEST_CHAIN = 16;

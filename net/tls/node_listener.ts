@@ -6,8 +6,8 @@ import { errno, Failure } from "../../base/errors.ts";
 import type { Accepted, Endpoint, Listener, ListenOptions } from "../stream.ts";
 import { BACKLOG, bind } from "../tcp.ts";
 import { Handshakes } from "./node_handshakes.ts";
-import { TUNING } from "./node_sockets.ts";
-import { SocketStream } from "./socket_stream.ts";
+import { TUNING } from "../reach.ts";
+import { SocketStream } from "../socket_stream.ts";
 
 /** How often a listener is woken that may have run out of descriptors, one that has, and one that has just accepted. */
 const WAKE_MS = 1000;

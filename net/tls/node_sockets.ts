@@ -3,10 +3,7 @@
 import type { Socket } from "node:net";
 import { Failure } from "../../base/errors.ts";
 import { printable } from "../../base/escape.ts";
-import type { Flow } from "./socket_stream.ts";
-
-/** What of every socket, accepted or connected, is asked. */
-export const TUNING = { noDelay: true, keepAlive: true, allowHalfOpen: true };
+import type { Flow } from "../socket_stream.ts";
 
 /**
  * A TLS socket of Deno 2.9.6 that is paused goes on to receive, without limit, and loses the end of the stream that

@@ -2,7 +2,17 @@
 
 import { showDuration } from "../../base/units.ts";
 import { comparison, verdict } from "../comparison.ts";
-import { count, errorKinds, type Figure, FIGURES, figuresOf, finite, UNKNOWN, valueOf } from "../figures.ts";
+import {
+  answeredBy,
+  count,
+  errorKinds,
+  type Figure,
+  FIGURES,
+  figuresOf,
+  finite,
+  UNKNOWN,
+  valueOf,
+} from "../figures.ts";
 import type { Result } from "../../measure/result.ts";
 import { type Html, markup } from "./html.ts";
 
@@ -79,7 +89,7 @@ export function errors(results: readonly Result[]): Html {
 /** The table of target, options and the like; for two results it marks what differs. */
 export function conditions(results: readonly Result[]): Html {
   const rows = [
-    ["target", ...results.map((result) => result.target)],
+    ["target", ...results.map((result) => `${result.target}${answeredBy(result)}`)],
     ["version of echo", ...results.map((result) => result.version)],
     ["started", ...results.map((result) => time(result.started))],
     ["duration", ...results.map((result) => length(result))],

@@ -56,6 +56,7 @@ Deno.test("bench --json: every key that has a unit carries it, and the warm-up i
   assertEquals(Object.keys(result), [
     "version",
     "target",
+    "peers",
     "started",
     "duration_seconds",
     "options",

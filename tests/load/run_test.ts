@@ -21,6 +21,7 @@ function plan(port: number): Plan {
           fingerprint: undefined,
         },
         preamble: undefined,
+        way: { family: undefined, source: undefined },
       },
       size: 64,
     },

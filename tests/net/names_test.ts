@@ -46,7 +46,65 @@ Deno.test({
     assertEquals(ping.code, 0, ping.stderr);
     const bench = await runNamed(["bench", "-n", "10", where]);
     assertEquals(bench.code, 0, bench.stderr);
+    const told = `tcp://${where} (127.0.0.1)`;
+    assertStringIncludes(
+      (await runNamed(["connect", "-v", where, "hello"])).stderr,
+      `connected to ${told} in`,
+    );
+    assertStringIncludes(text(ping.stdout), `ping ${told}: 64 bytes a message\n`);
+    assertStringIncludes(text(ping.stdout), `64 bytes from ${where} (127.0.0.1): seq=1`);
+    assertStringIncludes(text(bench.stdout), `${told}: 1 connection`);
+    const json = await runNamed(["bench", "-n", "10", "--json", where]);
+    assertEquals(JSON.parse(text(json.stdout)).peers, [`127.0.0.1:${server.port}`]);
   },
+});
+
+Deno.test({
+  name: "-4 and -6 take the addresses of their family alone, and say so where there is none",
+  ignore: !MAY_MOUNT,
+  async fn() {
+    await using server = await ServerProcess.start([":0"]);
+    for (const [flag, ip] of [["-4", "127.0.0.1"], ["-6", "::1"]] as const) {
+      for (const command of [["connect", "-v"], ["ping", "-c", "1"], ["bench", "-n", "1"]]) {
+        const { code, stdout, stderr } = await runNamed([...command, flag, `both.test:${server.port}`, "x"]
+          .slice(0, command[0] === "connect" ? undefined : -1));
+        assertEquals(code, 0, stderr);
+        assertStringIncludes(text(stdout) + stderr, `tcp://both.test:${server.port} (${ip})`);
+      }
+    }
+    const { code, stderr } = await runNamed(["connect", "-6", "one.test", "x"]);
+    assertEquals([code, stderr], [
+      1,
+      "echo: cannot connect to tcp://one.test:8890: the name has no IPv6 address, only 127.0.0.1\n",
+    ]);
+  },
+});
+
+Deno.test("--source is where a connection and a datagram come from, for every command", async () => {
+  const seen: string[] = [];
+  using server = peer(async (conn) => {
+    seen.push(conn.remoteAddr.hostname);
+    for (let got; (got = await readUpTo(conn, 2)).length > 0;) await writeAll(conn, got);
+  });
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  (async () => {
+    for await (const [datagram, from] of socket) {
+      seen.push((from as Deno.NetAddr).hostname);
+      await socket.send(datagram, from);
+    }
+  })().catch(() => {}); // closed
+  const { port } = socket.addr as Deno.NetAddr;
+  for (const address of [`127.0.0.1:${server.port}`, `udp://127.0.0.1:${port}`]) {
+    const way = ["--source", "127.0.0.9", address];
+    for (const words of [["connect", ...way, "x"], ["ping", "-c1", ...way], ["bench", "-n1", ...way]]) {
+      const { code, stderr } = await run(words);
+      assertEquals([code, seen.splice(0)], [0, ["127.0.0.9"]], stderr);
+    }
+    const { code, stderr } = await run(["connect", "--source", "192.0.2.7", address, "x"]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "this machine has no address 192.0.2.7; see --source");
+  }
+  socket.close();
 });
 
 Deno.test({
@@ -131,6 +189,13 @@ Deno.test({
       "connection refused at 127.0.0.1, no answer at ::1 within 700 ms; a firewall drops it",
     );
     using _four = await silence("127.0.0.1", port);
+    const measures = ["--timeout", "400ms", `both.test:${port}`];
+    const [ping, bench] = await Promise.all([
+      runNamed(["ping", "-c", "1", ...measures]),
+      runNamed(["bench", "-n", "1", ...measures]),
+    ]);
+    assertStringIncludes(text(ping.stdout), "no answer at ::1 and 127.0.0.1 within 400 ms");
+    assertStringIncludes(bench.stderr, "no answer at ::1 and 127.0.0.1 within 400 ms");
     assertStringIncludes(
       (await runNamed(words)).stderr,
       "no answer at ::1 and 127.0.0.1 within 700 ms; a firewall drops it",

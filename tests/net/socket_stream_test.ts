@@ -1,6 +1,6 @@
 import { assert, assertLess } from "@std/assert";
 import { connect, createServer, type Socket } from "node:net";
-import { SocketStream } from "../../net/tls/socket_stream.ts";
+import { SocketStream } from "../../net/socket_stream.ts";
 
 /** Deno 2.7 does not use it, and its node:net differs. */
 const OLD = Deno.version.deno.startsWith("2.7.");

@@ -9,16 +9,17 @@ Deno.test("ping prints a line a reply and the summary, and exits with 0", async 
   const { code, stdout } = await run(["ping", `127.0.0.1:${server.port}`, "-c", "3", "-i", "10ms"]);
   assertEquals(code, 0);
   const lines = text(stdout).trimEnd().split("\n");
+  assertEquals(lines[0], `ping tcp://127.0.0.1:${server.port}: 64 bytes a message`);
   for (const seq of [1, 2, 3]) {
     assertMatch(
-      lines[seq - 1]!,
+      lines[seq]!,
       new RegExp(`^64 bytes from 127\\.0\\.0\\.1:${server.port}: seq=${seq} time=\\d+\\.\\d{3} ms$`),
     );
   }
-  assertEquals(lines[4], `--- tcp://127.0.0.1:${server.port} ping statistics ---`);
-  assertMatch(lines[5]!, /^3 transmitted, 3 received, 0% loss, time \S+ (ms|s)$/);
-  assertMatch(lines[6]!, /^rtt min\/avg\/max\/mdev = \d+\.\d{3}(\/\d+\.\d{3}){3} ms$/);
-  assertMatch(lines[7]!, /^rtt p50\/p90\/p99 = [\d.]+\/-\/- ms$/);
+  assertEquals(lines[5], `--- tcp://127.0.0.1:${server.port} ping statistics ---`);
+  assertMatch(lines[6]!, /^3 transmitted, 3 received, 0% loss, time \S+ (ms|s)$/);
+  assertMatch(lines[7]!, /^rtt min\/avg\/max\/mdev = \d+\.\d{3}(\/\d+\.\d{3}){3} ms$/);
+  assertMatch(lines[8]!, /^rtt p50\/p90\/p99 = [\d.]+\/-\/- ms$/);
 });
 
 Deno.test("ping: nobody listens: each message says so, 100 % loss, exit 1", async () => {

@@ -2,8 +2,8 @@
 
 import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
-import { Failure } from "../../base/errors.ts";
-import type { Stream } from "../stream.ts";
+import { Failure } from "../base/errors.ts";
+import type { Stream } from "./stream.ts";
 
 /** So many bytes may wait to be read before the socket is told to stop: below that, pausing costs more than it saves. */
 const HELD_LIMIT = 128 << 10;

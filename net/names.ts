@@ -1,0 +1,92 @@
+/** Names of hosts: their addresses, and a connection to the first of them that answers. */
+
+import { Failure, Unreachable } from "../base/errors.ts";
+import { unlessAborted } from "../base/time.ts";
+import type { Family } from "./stream.ts";
+
+/** How long an address may be silent before the next one of the same name is tried beside it (RFC 8305, 5). */
+const ATTEMPT_DELAY_MS = 250;
+
+/** How to make a connection to one IP address, and how to be rid of one that came too late. */
+export interface Attempt<C> {
+  open(ip: string, signal: AbortSignal): Promise<C>;
+  close(connection: C): void;
+}
+
+/**
+ * A connection to the first of the host's addresses that answers, in the order of the resolver; with a `family`, to
+ * one of that family. Deno 2.7 itself would try none but the first. Throws Unreachable when all addresses of a name
+ * have failed; gives up when `signal` aborts.
+ */
+export async function firstToAnswer<C>(
+  host: string,
+  family: Family | undefined,
+  signal: AbortSignal,
+  { open, close }: Attempt<C>,
+): Promise<C> {
+  if (isIp(host)) return await open(host, signal);
+  const ips = await addressesOf(host, family, signal);
+  const { promise, resolve, reject } = Promise.withResolvers<C>();
+  const won = new AbortController();
+  const either = AbortSignal.any([signal, won.signal]);
+  const faults = new Map<string, unknown>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const waiting = ips.values();
+  const tryNext = () => {
+    clearTimeout(timer);
+    const { value: ip } = waiting.next();
+    if (ip === undefined) return;
+    timer = setTimeout(tryNext, ATTEMPT_DELAY_MS);
+    open(ip, either).then(
+      (connection) => {
+        if (won.signal.aborted) return close(connection);
+        won.abort();
+        resolve(connection);
+      },
+      (error) => {
+        faults.set(ip, signal.aborted ? new Error("no answer") : error);
+        if (faults.size === ips.length) reject(new Unreachable(faults));
+        else if (!won.signal.aborted) tryNext();
+      },
+    );
+  };
+  tryNext();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The IP addresses of a host, of this family where one is given, without repetition, in the order of the resolver.
+ * Rejects when the name does not resolve or has none of the family, or `signal` aborts before it resolves.
+ */
+export async function addressesOf(
+  host: string,
+  family: Family | undefined,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (isIp(host)) return [host];
+  const { lookup } = await import("node:dns/promises");
+  const found = await unlessAborted(signal, lookup(host, { all: true, verbatim: true }), () => {
+    const name: unknown = signal.reason;
+    throw new Error(
+      typeof name === "string" ? `interrupted by ${name}` : "the name does not resolve in time",
+    );
+  });
+  const ips = new Set(found.map(({ address }) => address));
+  const fitting = [...ips].filter((ip) => family === undefined || familyOf(ip) === family);
+  if (fitting.length > 0) return fitting;
+  throw new Failure(`the name has no IPv${family} address, only ${[...ips].join(", ")}`);
+}
+
+/** Of an IP address. */
+export function familyOf(ip: string): Family {
+  return ip.includes(":") ? 6 : 4;
+}
+
+/** A name, in an address that was parsed, never ends in a number. */
+export function isIp(host: string): boolean {
+  return /:|\.\d+$/.test(host);
+}
