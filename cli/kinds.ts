@@ -34,6 +34,8 @@ export const KINDS = {
   folder: { value: "FOLDER", note: "FOLDER is the path of a folder.", parse: String },
   name: { value: "NAME", note: "NAME is the name of a host, or an IP address.", parse: String },
   ip: { value: "IP", note: "IP is an IPv4 or IPv6 address: 192.0.2.7, 2001:db8::7.", parse: ip },
+  device: { value: "NAME", note: "NAME is the name of a network interface: eth0.", parse: device },
+  byte: { value: "N", note: "N is a whole number up to 255, or 0x and two hex digits.", parse: byte },
   mode: { value: "MODE", note: "MODE is three octal digits, as for chmod: 660, 0660.", parse: mode },
   networks: {
     value: "CIDRS",
@@ -55,6 +57,20 @@ function seed(text: string): number {
 function ip(text: string): string {
   if (ipBytes(text) !== undefined) return text;
   throw new UsageError(`${JSON.stringify(text)} is not an IP address; try 192.0.2.7 or 2001:db8::7`);
+}
+
+/** IFNAMSIZ of netdevice(7), less the NUL at the end. */
+const LONGEST_DEVICE = 15;
+
+function device(text: string): string {
+  if (/^[^\s/:]+$/.test(text) && new TextEncoder().encode(text).length <= LONGEST_DEVICE) return text;
+  throw new UsageError(`${JSON.stringify(text)} is not the name of an interface; try eth0, and see ip link`);
+}
+
+function byte(text: string): number {
+  const n = /^(\d{1,3}|0x[\da-f]{1,2})$/i.test(text) ? Number(text) : NaN;
+  if (n <= 255) return n;
+  throw new UsageError(`${JSON.stringify(text)} is not a number from 0 to 255, or 0x00 to 0xff`);
 }
 
 /** A thread takes some 10 MB; more of them than a few a core do nothing better. */

@@ -9,7 +9,7 @@ import { print, reportWidth } from "../cli/output.ts";
 import { LARGEST_DATAGRAM, LONGEST_MS, UsageError } from "../base/units.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { HAS_NODE_TLS, readClientTls } from "../net/tls/tls.ts";
-import { wayFlags, wayOf } from "./way_flags.ts";
+import { engineOf, type packetFlags, wayFlags, wayOf } from "./way_flags.ts";
 
 /** A note of the help. */
 export const ADDRESS =
@@ -50,7 +50,7 @@ const NO_FILES = { pair: undefined, ca: undefined };
 
 /** How to make a connection to this address. Throws UsageError, reads the files that the flags name. */
 export async function dialOptions(
-  options: Options<typeof dialFlags>,
+  options: Options<typeof dialFlags> & Partial<Options<typeof packetFlags>>,
   address: Address,
 ): Promise<DialOptions> {
   const { proxyProtocol, cert, key, ca, serverName, insecure, fingerprint } = options;
@@ -63,6 +63,7 @@ export async function dialOptions(
   const way = wayOf(options, address);
   const files = isEncrypted(address) ? await readClientTls({ cert, key, ca }) : NO_FILES;
   return {
+    engine: engineOf(options, address),
     tls: { ...files, serverName, insecure, fingerprint },
     preamble: proxyProtocol,
     way,

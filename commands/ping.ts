@@ -19,6 +19,7 @@ import {
   target,
   timeout,
 } from "./dial_flags.ts";
+import { packetFlags } from "./way_flags.ts";
 
 const flags = {
   count: { kind: "count", short: "c", help: "stop after so many messages (default: at Ctrl-C)" },
@@ -36,6 +37,7 @@ const flags = {
   seed,
   json,
   quiet: { kind: "switch", short: "q", help: "print nothing but the summary" },
+  ...packetFlags,
   ...dialFlags,
 } as const satisfies Flags;
 

@@ -6,6 +6,7 @@ import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } fro
 import { openLine, type Route } from "../probe/open_line.ts";
 import { closed, type Pace } from "./pace.ts";
 import type { Plan } from "./plan.ts";
+import type { KernelView } from "../base/kernel_view.ts";
 import type { SendWindow } from "../net/send_window.ts";
 import type { Turns } from "../net/turns.ts";
 
@@ -23,6 +24,8 @@ export interface RunState {
   outstanding: number;
   /** A connection was made, to this address. */
   connected(peer: string | undefined): void;
+  /** A connection is about to be closed, of which the kernel says this. */
+  closing(view: KernelView | undefined): void;
   /** Whether nothing more is to be sent. */
   finished(now: number): boolean;
   /** So many messages of the measurement are sent now. */
@@ -182,6 +185,7 @@ export class Caller implements Owner {
   /** Ends the connection, and reports what is wrong at its end. */
   async finish(): Promise<void> {
     this.#closed = true;
+    this.#run.closing(this.#line?.kernelView());
     this.#line?.finish();
     await this.#attending;
     this.#line?.close();
@@ -231,6 +235,7 @@ export class Caller implements Owner {
   }
 
   #hangUp(): void {
+    this.#run.closing(this.#line?.kernelView());
     this.#line?.close();
     this.#line = undefined;
     this.#base = this.#sent;

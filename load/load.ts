@@ -2,15 +2,17 @@
 
 import { randomBlock } from "../probe/messages.ts";
 import { datagramWindow } from "../net/datagrams.ts";
+import type { KernelView } from "../base/kernel_view.ts";
 import { SendWindow } from "../net/send_window.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type RunState } from "./caller.ts";
-import { keepTime, type Schedule, Turner } from "./clock.ts";
+import { type Alarm, keepTime, type Schedule } from "./clock.ts";
 import type { Anomaly, AnomalyCounts, FaultKind } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 import { Standstill } from "./standstill.ts";
 import type { RunTotals } from "./totals.ts";
+import { Turner } from "./turner.ts";
 
 /** Is told what is measured, and what goes wrong. */
 export interface LoadObserver {
@@ -39,8 +41,9 @@ export class Load implements RunState {
   readonly #over = Promise.withResolvers<void>();
   readonly #stopped = new AbortController();
   readonly #peers = new Set<string>();
+  #retransmits: number | null = null;
   /** Where messages are sent by the clock. */
-  #turner: Turner | undefined;
+  #alarm: Alarm | undefined;
   left: number;
   /** When the measurement begins and ends, in milliseconds of performance.now(). */
   begin = Infinity;
@@ -83,7 +86,9 @@ export class Load implements RunState {
 
   /** Makes the connections, unless each message has its own. Throws Failure if one of them fails. */
   async connect(): Promise<void> {
-    if (this.plan.pace.kind === "open") this.#turner = await Turner.open();
+    if (this.plan.pace.kind === "open") {
+      this.#alarm = await Turner.open(this.plan.workers >= navigator.hardwareConcurrency);
+    }
     if (this.plan.messagesPerConnection === 1) return;
     for (let i = 0; i < this.#callers.length; i += MAX_DIALS) {
       await Promise.all(this.#callers.slice(i, i + MAX_DIALS).map((caller) => caller.connect()));
@@ -135,8 +140,7 @@ export class Load implements RunState {
       (m, now) => {
         if (m >= warmup) this.#observer.delay(Math.max(0, now - (first + m * interval)));
       },
-      this.#turner!,
-      this.plan.workers >= navigator.hardwareConcurrency,
+      this.#alarm!,
       this.#stopped.signal,
     );
   }
@@ -159,6 +163,7 @@ export class Load implements RunState {
     const [half, over] = [this.#backlogs[0], this.#backlogs[1] ?? this.#backlog(now)];
     return {
       peers: [...this.#peers],
+      retransmits: this.#retransmits,
       ms: this.#took(stopped),
       due: this.#schedule === undefined ? null : this.#due(now),
       sent: this.#sent,
@@ -187,6 +192,10 @@ export class Load implements RunState {
 
   connected(peer: string | undefined): void {
     if (peer !== undefined) this.#peers.add(peer);
+  }
+
+  closing(view: KernelView | undefined): void {
+    if (view !== undefined) this.#retransmits = (this.#retransmits ?? 0) + view.retransmits;
   }
 
   finished(now: number): boolean {

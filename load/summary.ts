@@ -31,7 +31,8 @@ export function summarize(
   const exact = Math.max(totals.ms / 1000, SHORTEST_SECONDS);
   timeline.finish(exact);
   const { all } = timeline;
-  const { pace, route: { address, size }, connections, duration, messages } = plan;
+  const { pace, route, connections, duration, messages } = plan;
+  const { address, size } = route;
   const connectRate = plan.messagesPerConnection === 1;
   const rate = pace.kind === "open" ? pace.perSecond : null;
   const seconds = rounded(exact, 6);
@@ -45,6 +46,7 @@ export function summarize(
   return {
     version: plan.version,
     target: showAddress(address),
+    engine: route.dial.engine,
     peers: totals.peers,
     started: new Date(started).toISOString(),
     duration_seconds: seconds,
@@ -62,6 +64,7 @@ export function summarize(
       seed: plan.seed,
     },
     ...counts,
+    retransmits: totals.retransmits,
     datagrams: isDatagram(address) ? totals.anomalies : null,
     messages: all.count,
     bytes: all.count * size,

@@ -6,6 +6,8 @@ import type { DatagramCounts } from "../measure/result.ts";
 export interface RunTotals {
   /** The addresses that answered, each once. */
   readonly peers: readonly string[];
+  /** TCP segments that were sent again, of all connections; null where the engine cannot tell. */
+  readonly retransmits: number | null;
   /** Milliseconds of the measurement: see #took of Load. */
   readonly ms: number;
   /** Messages that were due by the clock until the time was over or the run was stopped; null without a rate. */
@@ -32,6 +34,7 @@ export interface RunTotals {
 export function addTotals(a: RunTotals, b: RunTotals): RunTotals {
   return {
     peers: [...new Set([...a.peers, ...b.peers])],
+    retransmits: a.retransmits === null || b.retransmits === null ? null : a.retransmits + b.retransmits,
     ms: Math.max(a.ms, b.ms),
     due: a.due === null || b.due === null ? null : a.due + b.due,
     sent: a.sent + b.sent,

@@ -53,6 +53,8 @@ export interface Result {
   /** The version of echo that measured. */
   readonly version: string;
   readonly target: string;
+  /** What moved the bytes of the client: `deno` or `epoll`. */
+  readonly engine: string;
   /** The IP addresses and ports that answered; none for a path of this machine. */
   readonly peers: readonly string[];
   /** ISO 8601, UTC. */
@@ -71,6 +73,8 @@ export interface Result {
   readonly unfinished: number;
   /** Null where messages are not datagrams. */
   readonly datagrams: DatagramCounts | null;
+  /** TCP segments that were sent again, those of connecting and of the warm-up too; null where the engine cannot tell. */
+  readonly retransmits: number | null;
   readonly messages: number;
   readonly bytes: number;
   readonly messages_per_second: number;

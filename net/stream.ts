@@ -1,5 +1,7 @@
 /** What the rest of the program knows of a connection, whatever carries it. */
 
+import type { KernelView } from "../base/kernel_view.ts";
+import type { Engine } from "./engine.ts";
 import type { ClientTls, ServerTls } from "./tls_settings.ts";
 
 /** One connection: bytes both ways, each direction closed on its own. `Deno.Conn` is one. */
@@ -12,6 +14,8 @@ export interface Stream {
   closeWrite(): Promise<void>;
   /** Once. What is pending then rejects or ends, and the peer sees the end. */
   close(): void;
+  /** What the kernel says of it by now; there is none where it is no TCP, or the engine is Deno's. */
+  kernelView?(): KernelView | undefined;
   /** Set where close() frees no descriptor before the peer has left. */
   readonly lingers?: boolean;
 }
@@ -86,10 +90,17 @@ export interface Way {
   readonly family: Family | undefined;
   /** The IP address to come from. */
   readonly source: string | undefined;
+  /** The network interface to go out by: SO_BINDTODEVICE of socket(7). */
+  readonly device: string | undefined;
+  /** How many routers a packet may pass: IP_TTL of ip(7), or the hop limit of ipv6(7). */
+  readonly ttl: number | undefined;
+  /** The byte of the type of service, or of the traffic class: IP_TOS of ip(7), RFC 2474. */
+  readonly tos: number | undefined;
 }
 
 /** How to connect, whatever the scheme. */
 export interface DialOptions {
+  readonly engine: Engine;
   readonly tls: ClientTls;
   readonly preamble: Preamble | undefined;
   readonly way: Way;

@@ -47,6 +47,8 @@ export class DatagramLine implements Line {
     return this.#peer.peer;
   }
 
+  kernelView(): undefined {}
+
   get broken(): boolean {
     return this.#failed !== undefined;
   }

@@ -1,5 +1,6 @@
 /** What carries numbered messages to the other end and back: a connection, or a socket for datagrams. */
 
+import type { KernelView } from "../base/kernel_view.ts";
 import { errno, Failure, reason } from "../base/errors.ts";
 
 /** What went wrong with a message or with its connection: the keys of `errors` in the reports. */
@@ -73,6 +74,8 @@ export interface Line {
   readonly peer: string | undefined;
   /** How many milliseconds the TLS handshake took; undefined without one. */
   readonly handshakeMs: number | undefined;
+  /** What the kernel says of the connection by now; undefined where there is none, or it is closed. */
+  kernelView(): KernelView | undefined;
   /** `attend` is about to throw a Fault: nothing is sent any more. */
   readonly broken: boolean;
   /**

@@ -87,6 +87,7 @@ class Session implements Owner {
       json,
       quiet: options.quiet,
       datagrams: isDatagram(address),
+      engine: options.dial.engine,
       size,
       version: options.version,
       target: showAddress(address),
@@ -266,6 +267,7 @@ class Session implements Owner {
 
   /** Ends the line, and waits for what may be wrong at its end. */
   async #finish(): Promise<void> {
+    this.#log.closing(this.#line?.kernelView());
     this.#line?.finish();
     await this.#attending;
     this.#hangUp();
@@ -273,6 +275,7 @@ class Session implements Owner {
 
   #hangUp(): void {
     const line = this.#line;
+    this.#log.closing(line?.kernelView());
     this.#line = undefined;
     this.#due = 0;
     line?.close();

@@ -1,6 +1,7 @@
 /** A line over a stream (TCP, TLS, Unix sockets): messages come back in order, in pieces of any size. */
 
 import type { Messages } from "./messages.ts";
+import type { KernelView } from "../base/kernel_view.ts";
 import { pause } from "../base/time.ts";
 import { Turns } from "../net/turns.ts";
 import { type Dialled, LAST_WORD_MS } from "../net/stream.ts";
@@ -63,6 +64,10 @@ export class StreamLine implements Line {
     this.#sentAt = new Float64Array(window);
     const fitting = size * Math.max(window, 1);
     this.#buffer = new Uint8Array(Math.min(Math.max(fitting, SMALLEST_BUFFER), LARGEST_BUFFER));
+  }
+
+  kernelView(): KernelView | undefined {
+    return this.#closed ? undefined : this.#stream.kernelView?.();
   }
 
   get broken(): boolean {

@@ -14,10 +14,15 @@ const MIN_INTERVALS = 5;
 /** Undefined where the runs do not tell. */
 export type Verdict = "better" | "worse" | undefined;
 
+/** All that a run was asked for, and the engine, of which an older file tells nothing. */
+function conditionsOf({ options, engine }: Result): Result["options"] {
+  return engine === undefined ? options : { ...options, engine };
+}
+
 /** The names of the options that both runs have and that differ. */
 export function differences(old: Result, now: Result): string[] {
-  const shared = Object.keys(old.options).filter((key) => Object.hasOwn(now.options, key));
-  return shared.filter((key) => old.options[key] !== now.options[key]);
+  const [before, after] = [conditionsOf(old), conditionsOf(now)];
+  return Object.keys(before).filter((key) => Object.hasOwn(after, key) && before[key] !== after[key]);
 }
 
 /**
@@ -45,8 +50,9 @@ export function verdict(row: Figure, old: Result, now: Result): Verdict {
 export function comparison(old: Result, now: Result): string[] {
   const differ = differences(old, now);
   if (differ.length > 0) {
+    const [before, after] = [conditionsOf(old), conditionsOf(now)];
     const words = differ.map((key) =>
-      `${key.replaceAll("_", " ")} (${old.options[key] ?? "none"}, now ${now.options[key] ?? "none"})`
+      `${key.replaceAll("_", " ")} (${before[key] ?? "none"}, now ${after[key] ?? "none"})`
     );
     return [`The runs were not made alike, so none is called better. They differ in ${words.join(", ")}.`];
   }

@@ -87,6 +87,13 @@ export const FIGURES: readonly Figure[] = [
   datagrams("late", "datagrams of the lost that came too late"),
   datagrams("reordered", "datagrams that came after a later one"),
   datagrams("stray", "datagrams from another address"),
+  {
+    name: "retransmits",
+    title: "TCP segments sent again",
+    get: ({ retransmits }) => retransmits,
+    show: count,
+    rare: true,
+  },
   sendDelay("p50"),
   sendDelay("p99"),
   sendDelay("max"),

@@ -1,6 +1,7 @@
 /** What `echo ping` prints: a line a reply, and the summary, as text or as JSON objects with bench's names. */
 
 import { hostOf } from "../base/address.ts";
+import { type KernelView, showKernelView } from "../base/kernel_view.ts";
 import { rounded, showDuration } from "../base/units.ts";
 import { milliseconds } from "./figures.ts";
 import { Latencies } from "../measure/histogram.ts";
@@ -20,6 +21,8 @@ export interface PingLogOptions {
   readonly quiet: boolean;
   /** Whether messages are datagrams. */
   readonly datagrams: boolean;
+  /** What moves the bytes. */
+  readonly engine: string;
   /** Bytes a message. */
   readonly size: number;
   readonly version: string;
@@ -43,6 +46,16 @@ export interface PingEnd extends
     | "errors"
     | "datagrams"
   > {
+  /** What moved the bytes: `deno` or `epoll`. */
+  readonly engine: string;
+  /** What the kernel said of the last TCP connection at its end; null where the engine cannot tell. */
+  readonly kernel: {
+    readonly rtt_ms: number;
+    readonly rtt_var_ms: number;
+    readonly retransmits: number;
+    readonly mss_bytes: number;
+    readonly path_mtu_bytes: number;
+  } | null;
   /** The IP address and port that answered; null for a path of this machine, or where none did. */
   readonly peer: string | null;
   readonly transmitted: number;
@@ -72,6 +85,7 @@ export class PingLog {
   #address: string | undefined;
   #peer: string;
   #begun = false;
+  #view: KernelView | undefined;
   #received = 0;
   // Exact, where the histogram keeps three digits.
   #sum = 0;
@@ -90,13 +104,18 @@ export class PingLog {
 
   /** A connection was made, and this address answered; the first time that is the head of all. */
   reached(address: string | undefined): void {
-    const { peer, target, json, size } = this.#options;
+    const { peer, target, json, size, engine } = this.#options;
     this.#address = address;
     const ip = address === undefined || address === peer ? "" : ` (${hostOf(address)})`;
     this.#peer = `${peer}${ip}`;
     if (this.#begun || json) return;
     this.#begun = true;
-    this.#line(`ping ${target}${ip}: ${inBytes(size)} a message`);
+    this.#line(`ping ${target}${ip}: ${inBytes(size)} a message, engine ${engine}`);
+  }
+
+  /** A connection is about to be closed, of which the kernel says this. */
+  closing(view: KernelView | undefined): void {
+    this.#view = view ?? this.#view;
   }
 
   /** Message `seq` is back after `ms`. `times` says what they were spent on, where each message has its own connection. */
@@ -176,7 +195,7 @@ export class PingLog {
   }
 
   #summary(transmitted: number, unfinished: number): PingEnd {
-    const { version, target, options, size } = this.#options;
+    const { version, target, options, size, engine } = this.#options;
     const n = this.#received;
     const mean = this.#sum / n;
     const lost = transmitted - n - unfinished;
@@ -186,6 +205,8 @@ export class PingLog {
       started: this.#started.toISOString(),
       duration_seconds: rounded((performance.now() - this.#begin) / 1000, 6),
       options,
+      engine,
+      kernel: this.#kernel(),
       peer: this.#address ?? null,
       transmitted,
       received: n,
@@ -205,6 +226,18 @@ export class PingLog {
     };
   }
 
+  #kernel(): PingEnd["kernel"] {
+    if (this.#view === undefined) return null;
+    const { rtt, rttVar, retransmits, mss, pathMtu } = this.#view;
+    return {
+      rtt_ms: rounded(rtt),
+      rtt_var_ms: rounded(rttVar),
+      retransmits,
+      mss_bytes: mss,
+      path_mtu_bytes: pathMtu,
+    };
+  }
+
   #text(end: PingEnd): string[] {
     const { target, transmitted, received, unfinished, loss_percent, duration_seconds, latency_ms } = end;
     const named = NAMED_ERRORS.flatMap((kind) => kind in end.errors ? [`+${end.errors[kind]} ${kind}`] : []);
@@ -217,13 +250,16 @@ export class PingLog {
       `${Number(loss_percent.toFixed(1))}% loss`,
       `time ${showDuration(duration_seconds * 1000)}`,
     ];
+    const ending = `engine ${end.engine}${
+      this.#view === undefined ? "" : `; kernel: ${showKernelView(this.#view)}`
+    }`;
     const lines = ["", `--- ${target} ping statistics ---`, counts.join(", ")];
-    if (received === 0) return lines;
+    if (received === 0) return [...lines, ending];
     const { min, mean, max, mdev, p50, p90, p99 } = latency_ms;
     const exact = [min, mean, max, mdev].map((ms) => (ms ?? 0).toFixed(3)).join("/");
     lines.push(`rtt min/avg/max/mdev = ${exact} ms`);
     lines.push(`rtt p50/p90/p99 = ${[p50, p90, p99].map(milliseconds).join("/")} ms`);
-    return lines;
+    return [...lines, ending];
   }
 
   #object(value: object): void {

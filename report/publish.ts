@@ -15,7 +15,7 @@ const FORMATS = {
   json: ({ result }) => `${JSON.stringify(result)}\n`,
   page: (_measurement, results) => page(results),
   hlog: ({ result, intervals }) => {
-    const comment = `echo ${result.version}, bench ${result.target}`;
+    const comment = `echo ${result.version}, bench ${result.target}, engine ${result.engine}`;
     return hlog(comment, Date.parse(result.started), intervals);
   },
 } satisfies Record<string, Format>;

@@ -45,7 +45,7 @@ export function report(results: readonly Result[], notes: readonly string[], wid
 }
 
 function heading(result: Result): string {
-  const { target, options, duration_seconds } = result;
+  const { target, engine, options, duration_seconds } = result;
   const { connections, size_bytes, rate_per_second, pipeline, connect_rate } = options;
   const pace = rate_per_second !== null
     ? `${rate_per_second} message${rate_per_second === 1 ? "" : "s"}/s by the clock`
@@ -54,7 +54,8 @@ function heading(result: Result): string {
     : `${pipeline} messages at a time on each`;
   return `${target}${answeredBy(result)}: ${connections} connection${connections === 1 ? "" : "s"}, ` +
     `${size_bytes} byte${size_bytes === 1 ? "" : "s"} a message, ${pace}` +
-    `${connect_rate ? ", a new connection for each" : ""}, for ${showDuration(duration_seconds * 1000)}`;
+    `${connect_rate ? ", a new connection for each" : ""}, for ${showDuration(duration_seconds * 1000)}` +
+    (engine === undefined ? "" : `, engine ${engine}`);
 }
 
 /** The name of each row, then its cells. */

@@ -90,6 +90,7 @@ export function errors(results: readonly Result[]): Html {
 export function conditions(results: readonly Result[]): Html {
   const rows = [
     ["target", ...results.map((result) => `${result.target}${answeredBy(result)}`)],
+    ["engine", ...results.map(({ engine }) => engine ?? UNKNOWN)],
     ["version of echo", ...results.map((result) => result.version)],
     ["started", ...results.map((result) => time(result.started))],
     ["duration", ...results.map((result) => length(result))],

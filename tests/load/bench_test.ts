@@ -56,6 +56,7 @@ Deno.test("bench --json: every key that has a unit carries it, and the warm-up i
   assertEquals(Object.keys(result), [
     "version",
     "target",
+    "engine",
     "peers",
     "started",
     "duration_seconds",
@@ -65,6 +66,7 @@ Deno.test("bench --json: every key that has a unit carries it, and the warm-up i
     "received",
     "lost",
     "unfinished",
+    "retransmits",
     "datagrams",
     "messages",
     "bytes",

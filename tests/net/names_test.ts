@@ -51,7 +51,7 @@ Deno.test({
       (await runNamed(["connect", "-v", where, "hello"])).stderr,
       `connected to ${told} in`,
     );
-    assertStringIncludes(text(ping.stdout), `ping ${told}: 64 bytes a message\n`);
+    assertStringIncludes(text(ping.stdout), `ping ${told}: 64 bytes a message, engine`);
     assertStringIncludes(text(ping.stdout), `64 bytes from ${where} (127.0.0.1): seq=1`);
     assertStringIncludes(text(bench.stdout), `${told}: 1 connection`);
     const json = await runNamed(["bench", "-n", "10", "--json", where]);

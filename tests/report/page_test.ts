@@ -36,7 +36,9 @@ function result(seconds: number, slower = 1): Result {
   return {
     version: "0.1.0",
     target: "tcp://10.0.0.7:8890",
+    engine: "deno",
     peers: ["127.0.0.1:8890"],
+    retransmits: null,
     started: "2025-11-23T13:40:05.120Z",
     duration_seconds: seconds,
     options: {

@@ -264,7 +264,9 @@ function wide(): Result {
   return {
     version: "0.1.0",
     target: "tcp://[2001:db8::1234:5678]:8890",
+    engine: "deno",
     peers: ["127.0.0.1:8890"],
+    retransmits: null,
     started: "2026-11-24T13:40:05.120Z",
     duration_seconds: 3600,
     options: { connections: 10_000, size_bytes: 1_048_576, rate_per_second: null, pipeline: 100 },
