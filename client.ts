@@ -239,7 +239,7 @@ async function reach(
     const late = AbortSignal.timeout(timeout);
     let fault: unknown;
     try {
-      return await transport(address).dial(dial, AbortSignal.any([stop, late]));
+      return await transport(address, dial.engine).dial(dial, AbortSignal.any([stop, late]));
     } catch (error) {
       fault = error;
     }

@@ -4,6 +4,7 @@ import { type Address, isDatagram } from "./base/address.ts";
 import { concernsOne } from "./base/errors.ts";
 import { pause } from "./base/time.ts";
 import { showDuration } from "./base/units.ts";
+import { engineTraits } from "./net/engine.ts";
 import { proxyHeader } from "./net/proxy/welcome.ts";
 import { transport } from "./net/schemes.ts";
 import type { Accepted, Listener, Welcome } from "./net/stream.ts";
@@ -52,7 +53,7 @@ export class Server implements Service {
     this.#timeouts = new Timeouts(options);
     this.#proxyWelcome = options.trust === undefined ? undefined : proxyHeader(options.trust);
     this.#surroundings = {
-      turns: new Turns(),
+      turns: engineTraits(options.engine).needsTurns ? new Turns() : undefined,
       clock: this.#timeouts.clock,
       onMessage: this.#journal.onMessage,
     };
@@ -103,7 +104,7 @@ export class Server implements Service {
   /** The one place that knows that datagrams come without a connection. */
   async #open(address: Address, ownPorts: Set<number>): Promise<Door> {
     if (isDatagram(address)) return await DatagramSocket.open(address, ownPorts, this.#journal);
-    const listener = await transport(address).listen(this.#options.listen);
+    const listener = await transport(address, this.#options.engine).listen(this.#options.listen);
     return new ListenerDoor(listener, (listener, stop) => this.#acceptAll(listener, stop), this.#totals);
   }
 

@@ -9,7 +9,14 @@ import {
   showAddress,
 } from "../base/address.ts";
 import type { Network } from "../base/ip.ts";
+import { type Engine, epollObstacle } from "../net/engine.ts";
 import { LARGEST_DATAGRAM, UsageError } from "../base/units.ts";
+
+/** `--engine`. */
+export function checkEngine(engine: Engine): void {
+  const fault = engine === "epoll" ? epollObstacle() : undefined;
+  if (fault !== undefined) throw new UsageError(`--engine ${engine} cannot be had here: ${fault}`);
+}
 
 /** `serve`: flags that contradict each other or the addresses, and addresses that contradict each other. */
 export function checkServer(

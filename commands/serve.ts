@@ -1,7 +1,7 @@
 /** `echo serve`: its flags, and from them the server. */
 
 import { DEFAULT_PORT, isEncrypted, isLocal, parseAddress } from "../base/address.ts";
-import { checkProxyServer, checkServer, checkTls } from "./checks.ts";
+import { checkEngine, checkProxyServer, checkServer, checkTls } from "./checks.ts";
 import type { Command, Flags } from "../cli/flags.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { LEVELS } from "../server/events.ts";
@@ -10,10 +10,12 @@ import { closeLog, type Log, openLog } from "../server/log.ts";
 import { listenToSignals } from "../cli/signals.ts";
 import { UsageError } from "../base/units.ts";
 import { reason } from "../base/errors.ts";
+import { ENGINES, engineTraits, renounceLibc } from "../net/engine.ts";
 import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls/tls.ts";
 import { Totals } from "../server/totals.ts";
 import type { Service } from "../server/service.ts";
 import { Server } from "../server.ts";
+import { crewsOf } from "../threads/crews.ts";
 import { ServerPool } from "../threads/pool.ts";
 import { ADDRESS, dropPermissions, parseOrHelp, SCHEMES } from "./dial_flags.ts";
 
@@ -56,6 +58,13 @@ const flags = {
     help: "how long clients may take to finish at the stop, or 0",
   },
   workers: { kind: "threads", initial: "1", help: "threads that accept on the same ports; auto: one a core" },
+  engine: {
+    kind: "choice",
+    value: "E",
+    of: ENGINES,
+    initial: "deno",
+    help: "who moves the bytes of tcp, unix and udp: deno, or epoll (Linux with glibc): much faster",
+  },
   logLevel: {
     kind: "choice",
     value: "L",
@@ -107,6 +116,7 @@ export async function run(words: string[]): Promise<void> {
   const { options, operands } = await parseOrHelp(command, words);
   const addresses = operands.map(parseAddress);
   if (addresses.length === 0) addresses.push({ scheme: "tcp", port: DEFAULT_PORT });
+  checkEngine(options.engine);
   checkServer(options, addresses);
   checkProxyServer(options, addresses, HAS_NODE_TLS);
   const { cert, key, clientCa, saveCert } = options;
@@ -119,17 +129,19 @@ export async function run(words: string[]): Promise<void> {
   const readTls = encrypted ? await serverTlsReader({ cert, key, clientCa, saveCert }) : undefined;
   const tls = readTls?.();
   if (!addresses.some(isLocal)) dropPermissions("write");
+  if (options.engine === "deno") renounceLibc();
   const stderr = new LineWriter(Deno.stderr);
   const level = options.logLevel ?? (options.quiet ? "warn" : "info");
   const log = await openLog(level, options.logFormat, stderr);
   const listen = { shared: false, socketMode: options.socketMode, tls };
   const threads = options.workers === "auto" ? navigator.hardwareConcurrency : options.workers;
-  const totals = new Totals(Totals.memory(threads));
   const settings = { ...options, addresses, listen };
   const logging = { log, writer: stderr, level, format: options.logFormat };
-  const service = threads === 1
-    ? new Server(settings, log, totals)
-    : new ServerPool(settings, threads, totals, logging);
+  const inThreads = threads > 1 || engineTraits(options.engine).blocks;
+  const totals = new Totals(Totals.memory(inThreads ? threads * crewsOf(settings).length : 1));
+  const service = inThreads
+    ? new ServerPool(settings, threads, totals, logging)
+    : new Server(settings, log, totals);
   const { stop } = listenToSignals();
   Deno.addSignalListener("SIGUSR2", async () => {
     if (readTls !== undefined) reload(readTls, service, log);

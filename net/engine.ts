@@ -1,9 +1,49 @@
-/** Which engine can be used here. */
+/** Who moves the bytes: Deno, or the system calls of Linux by an event loop of our own. */
 
-/** What moves the bytes: `Deno.Conn`, or a loop of our own over libc (net/libc). */
-export type Engine = "deno" | "epoll";
+import { LIBC_PATHS } from "./libc/paths.ts";
 
-/** Why the engine epoll cannot be used in this thread, if so. */
+/** What sets the engines apart. */
+interface Traits {
+  /** Busy connections would starve each other, unless they wait for their turns: see net/turns.ts. */
+  readonly needsTurns: boolean;
+  /** Its event loop blocks the thread, so that a server has threads for it, which are told of signals by messages. */
+  readonly blocks: boolean;
+}
+
+const TRAITS = {
+  deno: { needsTurns: true, blocks: false },
+  epoll: { needsTurns: false, blocks: true },
+} as const satisfies Record<string, Traits>;
+
+/** One of them, by the name that a user gives. */
+export type Engine = keyof typeof TRAITS;
+
+/** All of them, the default first. */
+export const ENGINES = Object.keys(TRAITS) as readonly Engine[];
+
+/** The row of an engine. */
+export function engineTraits(engine: Engine): Traits {
+  return TRAITS[engine];
+}
+
+/** Why the engine epoll cannot be had in this thread, as half a sentence; undefined: it can. Opens nothing. */
 export function epollObstacle(): string | undefined {
-  return "this program was made without it";
+  if (Deno.build.os !== "linux") return `it is made of system calls of Linux, and this is ${Deno.build.os}`;
+  const present = LIBC_PATHS.filter(exists);
+  if (present.length === 0) return `it needs glibc, and there is none at ${LIBC_PATHS.join(" or ")}`;
+  const may = present.some((path) => Deno.permissions.querySync({ name: "ffi", path }).state === "granted");
+  return may ? undefined : `it needs --allow-ffi=${present[0]}, which is not granted`;
+}
+
+/** Gives up the right to open libc, for the rest of the process: for whoever does not need it. */
+export function renounceLibc(): void {
+  Deno.permissions.revokeSync({ name: "ffi" });
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }

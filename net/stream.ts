@@ -4,12 +4,15 @@ import type { KernelView } from "../base/kernel_view.ts";
 import type { Engine } from "./engine.ts";
 import type { ClientTls, ServerTls } from "./tls_settings.ts";
 
-/** One connection: bytes both ways, each direction closed on its own. `Deno.Conn` is one. */
+/**
+ * One connection: bytes both ways, each direction closed on its own. `Deno.Conn` is one. Where a call need not wait it
+ * may return its value at once: whoever is in a hurry looks before awaiting it.
+ */
 export interface Stream {
   /** Fills the start of `into`; null at the end of the stream. One call at a time. */
-  read(into: Uint8Array): Promise<number | null>;
-  /** May take less than all of it; `bytes` may be used again when it resolves. */
-  write(bytes: Uint8Array): Promise<number>;
+  read(into: Uint8Array): number | null | Promise<number | null>;
+  /** May take less than all of it; `bytes` may be used again when it resolves. One call at a time. */
+  write(bytes: Uint8Array): number | Promise<number>;
   /** Ends our direction (TCP: FIN; TLS: close_notify). */
   closeWrite(): Promise<void>;
   /** Once. What is pending then rejects or ends, and the peer sees the end. */

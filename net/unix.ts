@@ -2,16 +2,33 @@
 
 import { LONGEST_PATH, showAddress, type UnixAddress } from "../base/address.ts";
 import { errno, Failure, failure } from "../base/errors.ts";
-import type { Listener, ListenOptions, Transport } from "./stream.ts";
+import type { Listener, ListenOptions, Stream, Transport } from "./stream.ts";
+
+/** How a socket is opened, whoever does it. */
+export interface UnixSockets {
+  /** Listens at a path where there is nothing. */
+  listen(path: string): UnixListener;
+  connect(path: string, signal: AbortSignal): Promise<Stream>;
+}
+
+/** A socket that listens. */
+export interface UnixListener {
+  accept(): Promise<Stream>;
+  close(): void;
+}
+
+const DENO: UnixSockets = {
+  listen: (path) => Deno.listen({ transport: "unix", path }), // of a backlog of 1,024, without an option
+  connect: (path) => Deno.connect({ transport: "unix", path }),
+};
 
 /** Stream sockets in the file system: unix(7). */
-export function unix(address: UnixAddress): Transport {
+export function unix(address: UnixAddress, sockets = DENO): Transport {
   return {
-    listen: (options) => listen(address, options),
-    dial: async (_options, _signal) => {
+    listen: (options) => listen(address, options, sockets),
+    dial: async (_options, signal) => {
       try {
-        const stream = await Deno.connect({ transport: "unix", path: address.path });
-        return { stream, peer: undefined, details: [] };
+        return { stream: await sockets.connect(address.path, signal), peer: undefined, details: [] };
       } catch (error) {
         throw failed("connect to", address, error);
       }
@@ -33,12 +50,16 @@ function failed(action: string, address: UnixAddress, error: unknown): Failure {
   return failure(action, showAddress(address), REASONS[errno(error)] ?? error);
 }
 
-async function listen(address: UnixAddress, { socketMode }: ListenOptions): Promise<Listener> {
+async function listen(
+  address: UnixAddress,
+  { socketMode }: ListenOptions,
+  sockets: UnixSockets,
+): Promise<Listener> {
   const { path } = address;
   let bound: Bound;
   try {
     await clear(path);
-    bound = bind(path, socketMode);
+    bound = bind(path, socketMode, sockets);
   } catch (error) {
     throw failed("listen on", address, error);
   }
@@ -58,7 +79,7 @@ async function listen(address: UnixAddress, { socketMode }: ListenOptions): Prom
 }
 
 interface Bound {
-  readonly listener: Deno.UnixListener;
+  readonly listener: UnixListener;
   readonly file: Deno.FileInfo;
 }
 
@@ -67,11 +88,11 @@ interface Bound {
  * meets it with another mode, a link never replaces anything, and Deno, which at the end removes the name that it
  * bound, cannot take away a socket that another server has put at `path` meanwhile.
  */
-function bind(path: string, mode: number | undefined): Bound {
+function bind(path: string, mode: number | undefined, sockets: UnixSockets): Bound {
   const folder = makeFolder(path.replace(/[^/]*$/, ""));
   const own = `${folder}/s`;
   try {
-    const listener = Deno.listen({ transport: "unix", path: own }); // of a backlog of 1,024, without an option
+    const listener = sockets.listen(own);
     try {
       if (mode !== undefined) Deno.chmodSync(own, mode);
       Deno.linkSync(own, path);

@@ -37,6 +37,6 @@ export async function openLine(
   if (isDatagram(address)) {
     return await openDatagrams(address, messages, { way: dial.way, size, timeout, sendWindow }, signal);
   }
-  const dialled = await transport(address).dial(dial, signal);
+  const dialled = await transport(address, dial.engine).dial(dial, signal);
   return new StreamLine(dialled, messages, size, window, turns);
 }

@@ -19,7 +19,8 @@ const LEFT: Outcome = { reason: "closed by the client", failed: false };
 
 /** What the task needs of the server. */
 export interface Surroundings {
-  readonly turns: Turns;
+  /** undefined: nobody starves without them. */
+  readonly turns: Turns | undefined;
   /** Counts the sweeps of the server: a cheap clock for its timeouts. */
   readonly clock: { readonly tick: number };
   /** Told of each message before it goes back, when somebody wants to know. */
@@ -36,12 +37,13 @@ export async function echo(
 ): Promise<Outcome> {
   const { stream } = connection;
   const space = new ReadBuffer();
-  turns.join();
+  turns?.join();
   try {
     for (;;) {
       connection.phase = "reading";
       const { bytes } = space;
-      const n = await stream.read(bytes);
+      const got = stream.read(bytes);
+      const n = typeof got === "object" && got !== null ? await got : got;
       if (n === null) break;
       connection.tick = clock.tick;
       connection.owed += n;
@@ -50,23 +52,24 @@ export async function echo(
       const message = n === bytes.length ? bytes : bytes.subarray(0, n);
       onMessage?.(connection, message);
       for (let at = 0; at < n;) {
-        const written = await stream.write(at === 0 ? message : message.subarray(at));
+        const taken = stream.write(at === 0 ? message : message.subarray(at));
+        const written = typeof taken === "object" ? await taken : taken;
         at += written;
         connection.bytes += written;
         connection.owed -= written;
         connection.tick = clock.tick;
       }
-      if (turns.crowded) {
+      if (turns?.crowded) {
         connection.phase = "waiting";
         await turns.next();
       }
-      space.fit(n, turns.crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
+      space.fit(n, turns?.crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
     }
     return connection.stopping ? STOPPED : LEFT;
   } catch (error) {
     return connection.failed(error);
   } finally {
-    turns.leave();
+    turns?.leave();
     if (connection.cut === undefined) stream.close();
   }
 }

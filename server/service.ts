@@ -2,11 +2,13 @@
 
 import type { Address } from "../base/address.ts";
 import type { Network } from "../base/ip.ts";
+import type { Engine } from "../net/engine.ts";
 import type { ListenOptions } from "../net/stream.ts";
 import type { ServerTls } from "../net/tls_settings.ts";
 
 /** What a server is told at its start: complete, and checked. */
 export interface ServeOptions {
+  readonly engine: Engine;
   readonly addresses: readonly Address[];
   readonly listen: ListenOptions;
   /** How many clients are served at once, of all threads together; Infinity: no limit. */

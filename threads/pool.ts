@@ -11,6 +11,7 @@ import type { ServerTls } from "../net/tls_settings.ts";
 import type { Milestones, ServeOptions, Service } from "../server/service.ts";
 import { Totals } from "../server/totals.ts";
 import type { Order, Report, Start } from "./messages.ts";
+import { crewsOf } from "./crews.ts";
 import { checkDescriptors, checkVacant } from "./preconditions.ts";
 
 /** From a death to the new start; twice as long each time, unless the thread had lived for the longest of them. */
@@ -31,9 +32,19 @@ export interface PoolLog {
   readonly format: Format;
 }
 
+/** Threads that serve the same addresses. */
+interface Crew {
+  options: ServeOptions;
+  /** The addresses that were really bound, in the order of its options. */
+  bound: readonly string[];
+}
+
 /** Runs a Server on each of `threads` workers, and starts one again that dies. */
 export class ServerPool implements Service {
-  #options: ServeOptions;
+  /** As they were asked for. */
+  readonly #requested: ServeOptions["addresses"];
+  readonly #crews: Crew[];
+  /** Of each crew. */
   readonly #threads: number;
   readonly #logging: PoolLog;
   readonly #memory: SharedArrayBuffer;
@@ -42,8 +53,6 @@ export class ServerPool implements Service {
   readonly #workers = new Map<number, Worker>();
   /** Resolves when all have ended after the stop. */
   readonly #stopped = Promise.withResolvers<void>();
-  /** Those that were really bound. */
-  #addresses: ServeOptions["addresses"] = [];
   /** Aborts when all are to stop. */
   readonly #halt = new AbortController();
   /** Threads that were told to stop, and have not confirmed yet that they let nobody in any more. */
@@ -61,7 +70,8 @@ export class ServerPool implements Service {
     logging: PoolLog,
     module = MODULE,
   ) {
-    this.#options = options;
+    this.#requested = options.addresses;
+    this.#crews = crewsOf(options).map((options) => ({ options, bound: [] }));
     this.#threads = threads;
     this.#memory = totals.memory;
     this.#logging = logging;
@@ -71,17 +81,24 @@ export class ServerPool implements Service {
   async run(stop: AbortSignal, told: Milestones): Promise<void> {
     this.#onAllClosed = () => told.stopping();
     stop.addEventListener("abort", () => this.#stopAll(), { once: true });
-    await checkVacant(this.#options.addresses);
+    await checkVacant(this.#requested);
     if (stop.aborted) return;
-    // The first worker finds out the ports where 0 was asked for, and whether all can be listened on at all.
-    const addresses = await this.#start(0, this.#options.addresses);
-    this.#addresses = addresses.map(parseAddress) as ServeOptions["addresses"];
-    let next = 1;
+    const threads = Array.from({ length: this.#threads * this.#crews.length }, (_, thread) => thread);
+    // The first worker of a crew finds out the ports where 0 was asked for, and whether all can be listened on at all.
+    for (const thread of threads.filter((thread) => this.#isFirst(thread))) {
+      if (this.#stopping) break;
+      const crew = this.#crewOf(thread);
+      crew.bound = await this.#start(thread, crew.options.addresses);
+    }
+    const others = threads.filter((thread) => !this.#isFirst(thread)).values();
     const startOthers = async () => {
-      while (next < this.#threads && !this.#stopping) await this.#start(next++, this.#shareable());
+      for (const thread of others) {
+        if (this.#stopping) return;
+        await this.#start(thread, this.#addressesOf(thread));
+      }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, startOthers));
-    if (!this.#stopping) told.listening(addresses);
+    if (!this.#stopping) told.listening(this.#bound());
     await this.#stopped.promise;
   }
 
@@ -111,13 +128,39 @@ export class ServerPool implements Service {
   }
 
   renew(tls: ServerTls): void {
-    this.#options = { ...this.#options, listen: { ...this.#options.listen, tls } };
+    for (const crew of this.#crews) {
+      crew.options = { ...crew.options, listen: { ...crew.options.listen, tls } };
+    }
     for (const worker of this.#workers.values()) worker.postMessage({ renew: tls } satisfies Order);
   }
 
-  /** What every thread can listen on: a Unix socket has one listener, and so has a UDP socket here. */
-  #shareable(): ServeOptions["addresses"] {
-    return this.#addresses.filter(isShareable);
+  /** The threads of a crew follow each other. */
+  #crewOf(thread: number): Crew {
+    const crew = this.#crews[Math.floor(thread / this.#threads)];
+    if (crew === undefined) throw new Error(`there is no thread ${thread}`);
+    return crew;
+  }
+
+  #isFirst(thread: number): boolean {
+    return thread % this.#threads === 0;
+  }
+
+  /**
+   * What this thread listens on, once it is known what can be: a Unix socket has one listener, and so has a UDP socket
+   * here.
+   */
+  #addressesOf(thread: number): ServeOptions["addresses"] {
+    const bound = this.#crewOf(thread).bound.map(parseAddress);
+    return this.#isFirst(thread) ? bound : bound.filter(isShareable);
+  }
+
+  /** Those that were really bound, in the order in which they were asked for. */
+  #bound(): string[] {
+    const pairs = this.#crews.flatMap(({ options, bound }) =>
+      options.addresses.map((address, i) => [address, bound[i] ?? ""] as const)
+    );
+    const bound = new Map(pairs);
+    return this.#requested.map((address) => bound.get(address) ?? "");
   }
 
   /** Starts one worker; resolves with its addresses when it listens. Throws Failure if it cannot. */
@@ -148,8 +191,9 @@ export class ServerPool implements Service {
       else reject(new Failure(`cannot start a worker: ${oneLine(event.message)}`));
     });
     const { level, format } = this.#logging;
+    const { options } = this.#crewOf(thread);
     const start: Start = {
-      options: { ...this.#options, addresses, listen: { ...this.#options.listen, shared: true } },
+      options: { ...options, addresses, listen: { ...options.listen, shared: true } },
       memory: this.#memory,
       thread,
       level,
@@ -167,7 +211,7 @@ export class ServerPool implements Service {
       await pause(ms, this.#halt.signal);
       if (this.#stopping) return;
       try {
-        await this.#start(thread, thread === 0 ? this.#addresses : this.#shareable());
+        await this.#start(thread, this.#addressesOf(thread));
         this.#starts.set(thread, { at: performance.now(), pause: ms });
         return;
       } catch (error) {

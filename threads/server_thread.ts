@@ -2,6 +2,7 @@
 
 import { LineWriter } from "../server/line_writer.ts";
 import { openLog } from "../server/log.ts";
+import { engineTraits } from "../net/engine.ts";
 import { Failure, reason } from "../base/errors.ts";
 import { Totals } from "../server/totals.ts";
 import { Server } from "../server.ts";
@@ -35,6 +36,7 @@ async function serve({ options, memory, thread: number, level, format }: Start):
     },
   });
   const log = await openLog(level, format, lines);
+  if (engineTraits(options.engine).blocks) await leaveNothingOpen();
   server = new Server(options, log, new Totals(memory, number));
   try {
     await server.run(stop.signal, {
@@ -48,6 +50,14 @@ async function serve({ options, memory, thread: number, level, format }: Start):
   } finally {
     await lines.flush(1000);
   }
+}
+
+/** The process goes on when a thread dies: what the thread has opened itself, it must close itself. */
+async function leaveNothingOpen(): Promise<void> {
+  const { poller } = await import("../net/libc/poller.ts");
+  const close = () => poller.closeAll();
+  thread.addEventListener("error", close);
+  thread.addEventListener("unhandledrejection", close);
 }
 
 function tell(report: Report): void {

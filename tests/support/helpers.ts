@@ -9,6 +9,13 @@ export const ROOT = new URL("../..", import.meta.url).pathname;
 export const ECHO: readonly string[] = fromEnvironment() ??
   [Deno.execPath(), ...config.tasks.start.split(" ").slice(1, -1)];
 
+/** `--engine E` for every command that takes it, where ECHO_ENGINE names one: the same tests hold for each. */
+export const ENGINE: readonly string[] = engineWords(Deno.env.get("ECHO_ENGINE"));
+
+function engineWords(engine: string | undefined): string[] {
+  return engine === undefined ? [] : ["--engine", engine];
+}
+
 function fromEnvironment(): string[] | undefined {
   const binary = Deno.env.get("ECHO_BIN");
   return binary === undefined ? undefined : [Deno.realPathSync(binary)];
@@ -134,6 +141,7 @@ export class ServerProcess implements AsyncDisposable {
       ...ECHO,
       "serve",
       ...(hasAddress ? [] : ["127.0.0.1:0"]),
+      ...(words.includes("--engine") ? [] : ENGINE),
       "--log-format",
       "json",
       ...words,

@@ -22,6 +22,7 @@ const log = {
   },
 };
 const options = {
+  engine: "deno" as const,
   addresses: [{ scheme: "tcp", host: "127.0.0.1", port: 0 }] as const,
   listen: { shared: false, socketMode: undefined, tls: undefined },
   maxClients: 100,

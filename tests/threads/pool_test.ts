@@ -73,6 +73,7 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
   };
   const totals = new Totals(Totals.memory(2));
   const options = {
+    engine: "deno" as const,
     addresses: [{ scheme: "tcp", host: "127.0.0.1", port: 0 }] as const,
     listen: { shared: false, socketMode: undefined, tls: undefined },
     maxClients: 100,

@@ -1,0 +1,9 @@
+/** Where the usual distributions have glibc; the permissions of deno.json name the same paths, and no others. */
+
+const PATHS: Readonly<Record<string, readonly string[]>> = {
+  x86_64: ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6"],
+  aarch64: ["/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6"],
+};
+
+/** The paths of this machine's processor, in the order in which they are tried; none where it is no Linux. */
+export const LIBC_PATHS = Deno.build.os === "linux" ? PATHS[Deno.build.arch] ?? [] : [];

@@ -1,0 +1,205 @@
+/** The event loop of our own: epoll(7), edge-triggered, beside the event loop of Deno in the same thread. */
+
+import { setImmediate } from "node:timers";
+import {
+  epoll,
+  EVENT,
+  eventDescriptor,
+  Events,
+  signal,
+  unsignal,
+  waitSharply,
+  watch,
+  watchAgain,
+} from "./libc.ts";
+
+/** What the poller tells of a descriptor. */
+export interface Source {
+  /** Set by the poller. A number that is used again by another source comes with another check. */
+  check: number;
+  /** A sum of EVENT. */
+  onEvents(events: number): void;
+  /** It asked for it with `again`. */
+  onTurn(): void;
+  /** Closes its descriptor. */
+  close(): void;
+}
+
+const MOST_EVENTS = 512;
+/**
+ * How often Deno's own event loop gets its turn under load, and how long the longest wait without it is: its timers,
+ * signals, files and the messages of other threads wait for it.
+ */
+const SLICE_MS = 20;
+/**
+ * tokio, under Deno's event loop, looks for what has arrived only after 61 tasks (its `event_interval`), or when it has
+ * nothing to do. A turn of so many rounds has such a look in it. They take 0.1 to 0.2 ms.
+ */
+const ROUNDS = 62;
+/**
+ * After so long without an event the wait is left to another thread, and this one to Deno: an idle server takes no time
+ * at all then, and the next event comes 0.2 ms late. A server's thread waits on its own for much longer than a client's
+ * main thread, where keys and signals come, and which is exact only for what comes soon after it has sent.
+ */
+const LINGER_MS = { worker: 2000, main: 250 };
+/**
+ * So many promise jobs in a row may lie between two calls of a task to its stream. While somebody calls, this waits so
+ * many again: whoever is about to call must not wait for the end of an epoll_wait.
+ */
+const JOBS = 8;
+
+const IN_WORKER = "DedicatedWorkerGlobalScope" in globalThis;
+
+interface Timer {
+  readonly at: number;
+  readonly resolve: () => void;
+}
+
+class Poller {
+  readonly #epoll = epoll();
+  /** Ends a wait in another thread. */
+  readonly #alarm = eventDescriptor();
+  readonly #events = new Events(MOST_EVENTS);
+  /** By their descriptors. */
+  readonly #sources: (Source | undefined)[] = [];
+  #watched = 0;
+  #checks = 0;
+  #running = false;
+  /** The last event, or whatever else makes one likely: performance.now(). */
+  #warm = 0;
+  /** The thread waits for its events outside. */
+  #resting = false;
+  #again: Source[] = [];
+  /** The next one last. */
+  readonly #timers: Timer[] = [];
+  /** Somebody has called since it was cleared: there may be more calls to come. */
+  busy = false;
+
+  constructor() {
+    watch(this.#epoll, this.#alarm, EVENT.in | EVENT.edge, 0);
+    if (IN_WORKER) waitSharply();
+  }
+
+  /** Watches a descriptor until `forget`. */
+  add(fd: number, source: Source, events: number): void {
+    source.check = this.#checks = this.#checks + 1 | 0;
+    watch(this.#epoll, fd, events | EVENT.edge, source.check);
+    this.#sources[fd] = source;
+    this.#watched++;
+    this.#start();
+  }
+
+  /** For other events from now on; what is so already is told again. */
+  change(fd: number, source: Source, events: number): void {
+    watchAgain(this.#epoll, fd, events | EVENT.edge, source.check);
+  }
+
+  /** It is about to be closed, which takes it out of the epoll instance. */
+  forget(fd: number): void {
+    this.#sources[fd] = undefined;
+    this.#watched--;
+    if (this.#watched === 0 && this.#resting) signal(this.#alarm);
+  }
+
+  /** Calls `onTurn` after the others have had theirs: for whoever could go on for ever. */
+  again(source: Source): void {
+    this.#again.push(source);
+  }
+
+  /** An event is likely to come soon, as a reply after what was sent: it is worth to wait for it exactly. */
+  expect(): void {
+    if (IN_WORKER && !this.#resting) return; // it waits so anyway
+    this.#warm = performance.now();
+    if (this.#resting) signal(this.#alarm);
+  }
+
+  /** Resolves at that time of performance.now(), exact to some microseconds; at once where it is over. */
+  at(time: number): Promise<void> {
+    return new Promise((resolve) => {
+      let i = this.#timers.length;
+      while (i > 0 && (this.#timers[i - 1]?.at ?? 0) < time) i--;
+      this.#timers.splice(i, 0, { at: time, resolve });
+      this.expect();
+      this.#start();
+    });
+  }
+
+  /** Closes all descriptors: for a thread that dies, as the process would keep them. */
+  closeAll(): void {
+    for (const source of this.#sources) source?.close();
+  }
+
+  #start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#warm = performance.now();
+    this.#run();
+  }
+
+  async #run(): Promise<void> {
+    await undefined; // whoever starts it still has something to set up
+    let turnAt = performance.now();
+    while (this.#watched > 0 || this.#timers.length > 0) {
+      const n = this.#isWarm ? this.#wait() : await this.#rest();
+      this.#dispatch(n);
+      do {
+        this.busy = false;
+        for (let job = 0; job < JOBS; job++) await undefined;
+      } while (this.busy);
+      const now = performance.now();
+      if (n > 0 && IN_WORKER) this.#warm = now;
+      if (now - turnAt < SLICE_MS) continue;
+      for (let round = 0; round < ROUNDS; round++) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      turnAt = performance.now();
+    }
+    this.#running = false;
+  }
+
+  get #isWarm(): boolean {
+    if (this.#again.length > 0 || this.#timers.length > 0) return true;
+    return performance.now() - this.#warm < (IN_WORKER ? LINGER_MS.worker : LINGER_MS.main);
+  }
+
+  #wait(): number {
+    if (this.#again.length > 0) return this.#events.wait(this.#epoll, 0);
+    const next = this.#timers.at(-1);
+    if (next === undefined) return this.#events.wait(this.#epoll, SLICE_MS);
+    return this.#events.waitExactly(this.#epoll, Math.min(next.at - performance.now(), SLICE_MS));
+  }
+
+  async #rest(): Promise<number> {
+    this.#resting = true;
+    const n = await this.#events.waitBeside(this.#epoll);
+    this.#resting = false;
+    return n;
+  }
+
+  #dispatch(n: number): void {
+    const events = this.#events;
+    for (let i = 0; i < n; i++) {
+      const fd = events.fd(i);
+      const source = this.#sources[fd];
+      if (source !== undefined && source.check === events.check(i)) source.onEvents(events.events(i));
+      else if (fd === this.#alarm) unsignal(fd);
+    }
+    if (this.#again.length > 0) {
+      const again = this.#again;
+      this.#again = [];
+      for (const source of again) source.onTurn();
+    }
+    if (this.#timers.length > 0) this.#expire();
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (let next = this.#timers.at(-1); next !== undefined && next.at <= now; next = this.#timers.at(-1)) {
+      this.#timers.pop();
+      next.resolve();
+    }
+  }
+}
+
+/** The one of this thread. */
+export const poller = new Poller();

@@ -1,0 +1,316 @@
+/** Sockets as objects: each owns its descriptor, and closes it once. */
+
+import { EVENT } from "./libc.ts";
+import * as libc from "./libc.ts";
+import type { Accepted, Endpoint, Stream } from "../stream.ts";
+import { endpointOf, familyOf } from "./sockaddr.ts";
+import { poller, type Source } from "./poller.ts";
+
+const { WOULD_BLOCK } = libc;
+const ENDED = EVENT.peerEnded | EVENT.hangUp | EVENT.error;
+const READABLE = EVENT.in | ENDED;
+const WRITABLE = EVENT.out | EVENT.hangUp | EVENT.error;
+/** So many reads in a row that find something, or clients accepted, before the others get their turn. */
+const IN_A_ROW = 16;
+
+function closedError(): Error {
+  return new Deno.errors.Interrupted("the socket was closed");
+}
+
+type Settle<T> = { resolve: (value: T) => void; reject: (error: unknown) => void };
+
+/** An open socket that the poller watches. The number of its descriptor is used by this object alone, until `close`. */
+export abstract class Socket implements Source {
+  check = 0;
+  /** -1: it is closed, so that no call can reach whoever has the number now. */
+  #fd: number;
+
+  /** Takes a descriptor over. If it cannot be watched, it is closed. */
+  constructor(fd: number, events: number) {
+    this.#fd = fd;
+    try {
+      poller.add(fd, this, events);
+    } catch (error) {
+      this.#fd = -1;
+      libc.close(fd);
+      throw error;
+    }
+  }
+
+  /** The number, for one call: it must not be kept. Throws where it is closed. */
+  protected get fd(): number {
+    if (this.#fd === -1) throw closedError();
+    return this.#fd;
+  }
+
+  /** What was ready, or failed. */
+  abstract onEvents(events: number): void;
+  /** Its turn among those that can always go on. */
+  abstract onTurn(): void;
+  /** It is closed; whoever waits is told. */
+  protected abstract onClose(error: Error): void;
+
+  /** Once; later calls do nothing. */
+  close(): void {
+    const fd = this.#fd;
+    if (fd === -1) return;
+    this.#fd = -1;
+    poller.forget(fd);
+    libc.close(fd);
+    this.onClose(closedError());
+  }
+
+  /** Watches for these events from now on. */
+  protected watch(events: number): void {
+    poller.change(this.#fd, this, events);
+  }
+
+  /** Whether it is closed. */
+  get closed(): boolean {
+    return this.#fd === -1;
+  }
+}
+
+let settle: Settle<never>;
+/** For `new Promise`: the same function for all, since one for each would be garbage. */
+const take = (resolve: Settle<never>["resolve"], reject: Settle<never>["reject"]) => {
+  settle = { resolve, reject };
+};
+
+/** A connection. */
+export class StreamSocket extends Socket implements Stream {
+  /** A read may find something. */
+  #readable = true;
+  /** Nothing will tell any more that it is readable: the end has come, behind what was not read yet. */
+  #ended = false;
+  #inARow = 0;
+  #into: Uint8Array | undefined;
+  #reader: Settle<number | null> | undefined;
+  #writable = true;
+  #watchesWritable = false;
+  #rest: Uint8Array | undefined;
+  #writer: Settle<number> | undefined;
+
+  #connecting: Settle<void> | undefined;
+
+  /** Of a socket that is connected, or `connects`. */
+  constructor(fd: number, connects = false) {
+    super(fd, EVENT.in | EVENT.peerEnded | (connects ? EVENT.out : 0));
+    this.#writable = !connects;
+    this.#watchesWritable = connects;
+  }
+
+  /** Resolves when what connects is connected. */
+  async connected(): Promise<void> {
+    poller.expect();
+    if (this.closed) throw closedError();
+    const promise = new Promise<void>(take);
+    this.#connecting = settle as Settle<void>;
+    await promise;
+    const error = libc.pendingError(this.fd, "connect");
+    if (error !== undefined) throw error;
+  }
+
+  /** Our end and the other one, of a connection over IP. */
+  ends(): { local: Endpoint; remote: Endpoint } {
+    const local = endpointOf(libc.localAddress(this.fd));
+    return { local, remote: endpointOf(libc.peerAddress(this.fd)) };
+  }
+
+  /** See `Stream`. What is there is returned at once, without a promise. */
+  read(into: Uint8Array): number | null | Promise<number | null> {
+    if (this.#readable && this.#inARow < IN_A_ROW) {
+      const n = this.#receive(into);
+      if (n !== WOULD_BLOCK) {
+        this.#inARow++;
+        return n === 0 ? null : n;
+      }
+    }
+    if (this.#readable) poller.again(this);
+    this.#inARow = 0;
+    this.#into = into;
+    const promise = new Promise<number | null>(take);
+    this.#reader = settle as Settle<number | null>;
+    return promise;
+  }
+
+  /** See `Stream`. */
+  write(bytes: Uint8Array): number | Promise<number> {
+    if (this.#writable) {
+      const n = this.#send(bytes);
+      if (n !== WOULD_BLOCK) return n;
+    }
+    this.#rest = bytes;
+    const promise = new Promise<number>(take);
+    this.#writer = settle as Settle<number>;
+    if (!this.#watchesWritable) {
+      this.#watchesWritable = true;
+      this.watch(EVENT.in | EVENT.peerEnded | EVENT.out);
+    }
+    return promise;
+  }
+
+  /** See `Stream`. */
+  // deno-lint-ignore require-await -- so that an error is a rejection
+  async closeWrite(): Promise<void> {
+    libc.shutdownWrite(this.fd);
+  }
+
+  override onEvents(events: number): void {
+    if (this.#connecting !== undefined) {
+      this.#connecting.resolve();
+      this.#connecting = undefined;
+    }
+    if ((events & READABLE) !== 0) {
+      this.#readable = true;
+      if ((events & ENDED) !== 0) this.#ended = true;
+      if (this.#into !== undefined) this.#finishRead();
+    }
+    if ((events & WRITABLE) !== 0) {
+      this.#writable = true;
+      if (this.#rest !== undefined) this.#finishWrite();
+    }
+  }
+
+  override onTurn(): void {
+    if (this.#into !== undefined && !this.closed) this.#finishRead();
+  }
+
+  protected override onClose(error: Error): void {
+    const reader = this.#reader;
+    const writer = this.#writer;
+    const connecting = this.#connecting;
+    this.#into =
+      this.#rest =
+      this.#reader =
+      this.#writer =
+      this.#connecting =
+        undefined;
+    reader?.reject(error);
+    writer?.reject(error);
+    connecting?.reject(error);
+  }
+
+  #receive(into: Uint8Array): number {
+    poller.busy = true;
+    const n = libc.receive(this.fd, into);
+    // A read that came short has taken all: what comes later is an event of its own (epoll(7)).
+    if (n < into.length && !this.#ended) this.#readable = false;
+    if (n === WOULD_BLOCK) this.#readable = false;
+    return n;
+  }
+
+  #send(bytes: Uint8Array): number {
+    poller.busy = true;
+    poller.expect();
+    const n = libc.send(this.fd, bytes);
+    if (n < bytes.length) this.#writable = false;
+    return n;
+  }
+
+  #finishRead(): void {
+    const reader = this.#reader;
+    try {
+      const n = this.#receive(this.#into ?? NOTHING);
+      if (n === WOULD_BLOCK) return;
+      this.#into = this.#reader = undefined;
+      reader?.resolve(n === 0 ? null : n);
+    } catch (error) {
+      this.#into = this.#reader = undefined;
+      reader?.reject(error);
+    }
+  }
+
+  #finishWrite(): void {
+    const writer = this.#writer;
+    try {
+      const n = this.#send(this.#rest ?? NOTHING);
+      if (n === WOULD_BLOCK) return;
+      this.#rest = this.#writer = undefined;
+      writer?.resolve(n);
+    } catch (error) {
+      this.#rest = this.#writer = undefined;
+      writer?.reject(error);
+    }
+  }
+}
+
+const NOTHING = new Uint8Array();
+
+/** A connection to that sockaddr; `prepare` is called with the descriptor first. Ends when `signal` aborts. */
+export async function connectTo(
+  sockaddr: Uint8Array,
+  signal: AbortSignal,
+  prepare: (fd: number) => void = () => {},
+): Promise<StreamSocket> {
+  const fd = libc.socket(familyOf(sockaddr), libc.TYPE.stream);
+  try {
+    prepare(fd);
+    libc.connect(fd, sockaddr);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  const stream = new StreamSocket(fd, true);
+  const abort = () => stream.close();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    if (signal.aborted) abort();
+    await stream.connected();
+    return stream;
+  } catch (error) {
+    stream.close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** A socket that listens. */
+export class ListenerSocket extends Socket {
+  readonly #welcome: (client: StreamSocket) => Accepted;
+  #ready = true;
+  #inARow = 0;
+  #waiting: Settle<void> | undefined;
+
+  /** Of a socket that listens. `welcome` is called while the address of the client is in `addressView`. */
+  constructor(fd: number, welcome: (client: StreamSocket) => Accepted) {
+    super(fd, EVENT.in);
+    this.#welcome = welcome;
+  }
+
+  /** See `Listener`. */
+  async accept(): Promise<Accepted> {
+    for (;;) {
+      if (this.#ready && this.#inARow < IN_A_ROW) {
+        this.#inARow++;
+        poller.busy = true;
+        const client = libc.accept(this.fd); // where it throws, whoever waits there may be accepted later
+        if (client !== WOULD_BLOCK) return this.#welcome(new StreamSocket(client));
+        this.#ready = false;
+      }
+      this.#inARow = 0;
+      if (this.#ready) poller.again(this);
+      const turn = new Promise<void>(take);
+      this.#waiting = settle as Settle<void>;
+      await turn;
+    }
+  }
+
+  override onEvents(): void {
+    this.#ready = true;
+    this.onTurn();
+  }
+
+  override onTurn(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve();
+  }
+
+  protected override onClose(error: Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.reject(error);
+  }
+}
