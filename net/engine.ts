@@ -31,13 +31,33 @@ export function epollObstacle(): string | undefined {
   if (Deno.build.os !== "linux") return `it is made of system calls of Linux, and this is ${Deno.build.os}`;
   const present = LIBC_PATHS.filter(exists);
   if (present.length === 0) return `it needs glibc, and there is none at ${LIBC_PATHS.join(" or ")}`;
-  const may = present.some((path) => Deno.permissions.querySync({ name: "ffi", path }).state === "granted");
-  return may ? undefined : `it needs --allow-ffi=${present[0]}, which is not granted`;
+  return present.some(isGranted) ? undefined : `it needs --allow-ffi=${present[0]}, which is not granted`;
+}
+
+/**
+ * What a thread of this engine may do: all that this one may, and open libc. It has a set of permissions of its own, so
+ * that what it gives up then is not lost to the thread that must start it again after its death.
+ */
+export function threadPermissions(engine: Engine): Deno.PermissionOptions {
+  if (engine !== "epoll") return "inherit";
+  return {
+    env: "inherit",
+    ffi: LIBC_PATHS.filter(isGranted),
+    net: "inherit",
+    read: "inherit",
+    run: "inherit",
+    sys: "inherit",
+    write: "inherit",
+  };
 }
 
 /** Gives up the right to open libc, for the rest of the process: for whoever does not need it. */
 export function renounceLibc(): void {
   Deno.permissions.revokeSync({ name: "ffi" });
+}
+
+function isGranted(path: string): boolean {
+  return Deno.permissions.querySync({ name: "ffi", path }).state === "granted";
 }
 
 function exists(path: string): boolean {

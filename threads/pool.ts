@@ -6,6 +6,7 @@ import type { Level } from "../server/events.ts";
 import type { LineWriter } from "../server/line_writer.ts";
 import type { Format, Log } from "../server/log.ts";
 import { Failure, reason } from "../base/errors.ts";
+import { threadPermissions } from "../net/engine.ts";
 import { pause } from "../base/time.ts";
 import type { ServerTls } from "../net/tls_settings.ts";
 import type { Milestones, ServeOptions, Service } from "../server/service.ts";
@@ -167,7 +168,11 @@ export class ServerPool implements Service {
   async #start(thread: number, addresses: ServeOptions["addresses"]): Promise<string[]> {
     checkDescriptors();
     const { promise, resolve, reject } = Promise.withResolvers<string[]>();
-    const worker = new Worker(this.#module, { type: "module" });
+    const { options } = this.#crewOf(thread);
+    const worker = new Worker(this.#module, {
+      type: "module",
+      deno: { permissions: threadPermissions(options.engine) },
+    });
     this.#workers.set(thread, worker);
     let listens = false;
     worker.addEventListener("message", ({ data }: MessageEvent<Report>) => {
@@ -191,7 +196,6 @@ export class ServerPool implements Service {
       else reject(new Failure(`cannot start a worker: ${oneLine(event.message)}`));
     });
     const { level, format } = this.#logging;
-    const { options } = this.#crewOf(thread);
     const start: Start = {
       options: { ...options, addresses, listen: { ...options.listen, shared: true } },
       memory: this.#memory,

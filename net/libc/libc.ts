@@ -42,7 +42,14 @@ const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-const libc = open();
+/** Any view is as good as another here; the types of Deno 2.7 want to know the kind of its buffer. */
+type Calls<Symbols> = {
+  [Name in keyof Symbols]: Symbols[Name] extends (...args: infer Args) => infer Result
+    ? (...args: { [I in keyof Args]: Args[I] extends BufferSource | null ? Uint8Array : Args[I] }) => Result
+    : never;
+};
+
+const libc = open() as Calls<ReturnType<typeof open>>;
 /** The thread's own errno, which stays where it is as long as the thread lives. */
 const errnoPlace = libc.__errno_location();
 

@@ -2,7 +2,16 @@
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { pause } from "../../base/time.ts";
-import { has, readUpTo, roundTrip, ServerProcess, until, within, writeAll } from "../support/helpers.ts";
+import {
+  ENGINE,
+  has,
+  readUpTo,
+  roundTrip,
+  ServerProcess,
+  until,
+  within,
+  writeAll,
+} from "../support/helpers.ts";
 import { closeAll, isServed, many, readToEnd } from "../support/conns.ts";
 import { cpuSeconds, descriptors, isStopped } from "../support/proc.ts";
 
@@ -17,15 +26,16 @@ Deno.test({
   ignore: !has("strace"),
   async fn() {
     await using server = await ServerProcess.start();
+    const call = ENGINE.includes("epoll") ? "epoll_ctl" : "setsockopt";
     const strace = new Deno.Command("strace", {
       args: [
         "-f",
         "-p",
         String(server.pid),
         "-e",
-        "trace=setsockopt",
+        `trace=${call}`,
         "-e",
-        "inject=setsockopt:error=EINVAL:when=1",
+        `inject=${call}:error=EINVAL:when=1`,
       ],
       stdin: "null",
       stdout: "null",
