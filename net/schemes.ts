@@ -1,6 +1,7 @@
 /** The transports, chosen once by the scheme of an address and the engine. */
 
 import type { StreamAddress } from "../base/address.ts";
+import { type OpenDatagrams, openDatagrams } from "./datagram_service.ts";
 import type { Engine } from "./engine.ts";
 import type { Transport } from "./stream.ts";
 import { tcp } from "./tcp.ts";
@@ -20,6 +21,12 @@ export function transport(address: StreamAddress, engine: Engine): Transport {
         ? loaded(async () => unix(address, (await import("./libc/unix.ts")).sockets))
         : unix(address);
   }
+}
+
+/** How a server opens a socket for datagrams. */
+export function datagrams(engine: Engine): OpenDatagrams {
+  if (engine !== "epoll") return openDatagrams;
+  return async (hostname, port) => await (await import("./libc/datagrams.ts")).openDatagrams(hostname, port);
 }
 
 /** A transport whose module is loaded when it is needed: libc is opened by no other run. */
