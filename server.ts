@@ -6,7 +6,7 @@ import { pause } from "./base/time.ts";
 import { showDuration } from "./base/units.ts";
 import { engineTraits } from "./net/engine.ts";
 import { proxyHeader } from "./net/proxy/welcome.ts";
-import { datagrams, transport } from "./net/schemes.ts";
+import { transport } from "./net/schemes.ts";
 import type { Accepted, Listener, Welcome } from "./net/stream.ts";
 import type { ServerTls } from "./net/tls_settings.ts";
 import { Turns } from "./net/turns.ts";
@@ -103,10 +103,9 @@ export class Server implements Service {
 
   /** The one place that knows that datagrams come without a connection. */
   async #open(address: Address, ownPorts: Set<number>): Promise<Door> {
-    if (isDatagram(address)) {
-      return await DatagramDoor.open(address, datagrams(this.#options.engine), ownPorts, this.#journal);
-    }
-    const listener = await transport(address, this.#options.engine).listen(this.#options.listen);
+    const { engine } = this.#options;
+    if (isDatagram(address)) return await DatagramDoor.open(address, engine, ownPorts, this.#journal);
+    const listener = await transport(address, engine).listen(this.#options.listen);
     return new ListenerDoor(listener, (listener, stop) => this.#acceptAll(listener, stop), this.#totals);
   }
 

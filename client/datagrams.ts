@@ -5,7 +5,7 @@ import { type DatagramAddress, DEFAULT_HOST, showAddress } from "../base/address
 import { LARGEST_DATAGRAM, showDuration } from "../base/units.ts";
 import type { Conversation, Source } from "./conversation.ts";
 import { DatagramPeer, datagramWindow, LINGER_MS } from "../net/datagrams.ts";
-import type { Way } from "../net/stream.ts";
+import type { DialOptions } from "../net/stream.ts";
 import { DatagramLedger } from "../net/datagram_ledger.ts";
 import { Failure, failure } from "../base/errors.ts";
 
@@ -70,12 +70,16 @@ export class DatagramConversation implements Conversation {
 
   /**
    * Opens a socket for datagrams to `address`. `size`: bytes of a datagram at most, where a source is sent; `timeout`:
-   * milliseconds to wait for each; `dial`: which way. `deliver` is handed what comes back. A name is resolved once, to its first address.
+   * milliseconds to wait for each; `dial`: by what, and which way. `deliver` is handed what comes back. A name is resolved once, to its first address.
    * Throws Failure, also when `signal` aborts before that.
    */
   static async open(
     address: DatagramAddress,
-    options: { readonly dial: { readonly way: Way }; readonly timeout: number; readonly size: number },
+    options: {
+      readonly dial: Pick<DialOptions, "engine" | "way">;
+      readonly timeout: number;
+      readonly size: number;
+    },
     deliver: (bytes: Uint8Array) => Promise<void>,
     signal: AbortSignal,
   ): Promise<DatagramConversation> {
@@ -83,7 +87,7 @@ export class DatagramConversation implements Conversation {
     const where = showAddress({ ...address, host });
     try {
       return new DatagramConversation(
-        await DatagramPeer.open({ host, port }, options.dial.way, signal),
+        await DatagramPeer.open({ host, port }, options.dial, signal),
         where,
         options,
         deliver,
@@ -222,7 +226,7 @@ export class DatagramConversation implements Conversation {
 
   async #receive(): Promise<void> {
     try {
-      for (;;) this.#take(await this.#peer.receive());
+      await this.#peer.receive((datagram) => this.#take(datagram), () => {});
     } catch (error) {
       if (!this.#closed) this.#break(failure("receive from", this.#where, error));
     }

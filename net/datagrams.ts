@@ -1,13 +1,12 @@
 /** UDP as a client needs it: a socket for one other end, and how much of its traffic fits on the way. */
 
 import { showPeer } from "../base/address.ts";
-import { ipBytes, showIp } from "../base/ip.ts";
+import type { Datagram, DatagramSocket } from "./datagram_socket.ts";
+import type { Engine } from "./engine.ts";
 import { addressesOf, familyOf } from "./names.ts";
 import { ofSource } from "./reach.ts";
-import type { Way } from "./stream.ts";
-
-/** More than any datagram has (65,507 bytes over IPv4, 65,527 over IPv6): a buffer too small would cut silently. */
-export const RECEIVE_BUFFER = 65_536;
+import { openDatagramSocket } from "./schemes.ts";
+import type { Endpoint, Way } from "./stream.ts";
 
 /** When all is settled, how long a client listens for a second reply to the last datagrams, or a late one. */
 export const LINGER_MS = 100;
@@ -25,17 +24,15 @@ export function datagramWindow(size: number): number {
 
 /** A client's socket for datagrams to one other end, and from there. */
 export class DatagramPeer {
-  readonly #socket: Deno.DatagramConn;
-  readonly #to: Deno.NetAddr;
-  readonly #ip: string;
-  readonly #buffer = new Uint8Array(RECEIVE_BUFFER);
+  readonly #socket: DatagramSocket;
+  /** The address that everything goes to. */
+  readonly peer: string;
   /** Told where a datagram came from that is not of the other end. */
   onStray: (from: string) => void = () => {};
 
-  private constructor(socket: Deno.DatagramConn, to: Deno.NetAddr) {
+  private constructor(socket: DatagramSocket, { hostname, port }: Endpoint) {
     this.#socket = socket;
-    this.#to = to;
-    this.#ip = canonical(to.hostname);
+    this.peer = showPeer(hostname, port);
   }
 
   /**
@@ -44,55 +41,39 @@ export class DatagramPeer {
    */
   static async open(
     { host, port }: { readonly host: string; readonly port: number },
-    way: Way,
+    { engine, way }: { readonly engine: Engine; readonly way: Way },
     signal: AbortSignal,
   ): Promise<DatagramPeer> {
     const { family, source } = way;
     const [hostname = ""] = await addressesOf(host, family, signal);
-    const local = source ?? (familyOf(hostname) === 6 ? "::" : "0.0.0.0");
+    const to = { hostname, port };
+    const local = { hostname: source ?? (familyOf(hostname) === 6 ? "::" : "0.0.0.0"), port: 0 };
     try {
-      const socket = Deno.listenDatagram({ transport: "udp", hostname: local, port: 0 });
-      return new DatagramPeer(socket, { transport: "udp", hostname, port });
+      return new DatagramPeer(await openDatagramSocket(engine, { local, to, way }), to);
     } catch (error) {
       throw ofSource(way, error);
     }
   }
 
-  /** The address that everything goes to. */
-  get peer(): string {
-    return showPeer(this.#to.hostname, this.#to.port);
+  /** See DatagramSocket. */
+  send(datagram: Uint8Array): number | Promise<number> {
+    return this.#socket.send(datagram);
   }
 
-  /** Resolves when the system has taken it, which does not depend on the other end. */
-  send(datagram: Uint8Array): Promise<number> {
-    return this.#socket.send(datagram, this.#to);
-  }
-
-  /** The next one from the other end; what it returns is overwritten by the one after. */
-  async receive(): Promise<Uint8Array> {
-    for (;;) {
-      const [datagram, from] = await this.#socket.receive(this.#buffer) as [Uint8Array, Deno.NetAddr];
-      if (this.#isPeer(from)) return datagram;
-      this.onStray(showPeer(from.hostname, from.port));
-    }
+  /**
+   * Hands over what comes from the other end: a datagram, and when it was there; then it tells that this was all that
+   * had arrived. Rejects when receiving fails, or it is closed.
+   */
+  receive(take: (datagram: Uint8Array, now: number) => void, taken: (now: number) => void): Promise<never> {
+    const judge = (datagram: Datagram, now: number) => {
+      if (datagram.isReply) return take(datagram.bytes, now);
+      const { hostname, port } = datagram.from;
+      this.onStray(showPeer(hostname, port));
+    };
+    return this.#socket.receive({ take: judge, taken });
   }
 
   close(): void {
     this.#socket.close();
   }
-
-  #isPeer({ hostname, port }: Deno.NetAddr): boolean {
-    return port === this.#to.port && (hostname === this.#to.hostname || canonical(hostname) === this.#ip);
-  }
-}
-
-/**
- * One spelling for each address: without the zone, which a received datagram does not tell. What is sent to the
- * unspecified address goes to this machine, and comes back from its loopback address.
- */
-function canonical(host: string): string {
-  const bytes = ipBytes(host.replace(/%.*/, ""));
-  if (bytes === undefined) return host;
-  const ip = showIp(bytes);
-  return ip === "0.0.0.0" ? "127.0.0.1" : ip === "::" ? "::1" : ip;
 }

@@ -1,7 +1,8 @@
 /** The transports, chosen once by the scheme of an address and the engine. */
 
 import type { StreamAddress } from "../base/address.ts";
-import { type OpenDatagrams, openDatagrams } from "./datagram_service.ts";
+import type { DatagramOptions, DatagramSocket } from "./datagram_socket.ts";
+import { open as openByDeno } from "./deno_datagrams.ts";
 import type { Engine } from "./engine.ts";
 import type { Transport } from "./stream.ts";
 import { tcp } from "./tcp.ts";
@@ -23,16 +24,16 @@ export function transport(address: StreamAddress, engine: Engine): Transport {
   }
 }
 
-/** How a server opens a socket for datagrams. */
-export function datagrams(engine: Engine): OpenDatagrams {
-  if (engine !== "epoll") return openDatagrams;
-  return async (hostname, port) => await (await import("./libc/datagrams.ts")).openDatagrams(hostname, port);
-}
-
 /** A transport whose module is loaded when it is needed: libc is opened by no other run. */
 function loaded(load: () => Promise<Transport>): Transport {
   return {
     listen: async (options) => await (await load()).listen(options),
     dial: async (options, signal) => await (await load()).dial(options, signal),
   };
+}
+
+/** A UDP socket of this engine. */
+export async function openDatagramSocket(engine: Engine, options: DatagramOptions): Promise<DatagramSocket> {
+  if (engine === "deno") return openByDeno(options);
+  return await (await import("./libc/datagrams.ts")).open(options);
 }

@@ -3,7 +3,7 @@
 import { DEFAULT_HOST, type NetAddress, showAddress } from "../base/address.ts";
 import { DatagramPeer, LINGER_MS } from "../net/datagrams.ts";
 import type { SendWindow } from "../net/send_window.ts";
-import type { Way } from "../net/stream.ts";
+import type { DialOptions } from "../net/stream.ts";
 import { DatagramLedger } from "../net/datagram_ledger.ts";
 import { failure } from "../base/errors.ts";
 import type { Messages } from "./messages.ts";
@@ -56,14 +56,16 @@ export class DatagramLine implements Line {
   async attend(owner: Owner): Promise<void> {
     this.#peer.onStray = (from) => owner.noted("stray", undefined, `a datagram came from ${from}`);
     try {
-      for (;;) {
-        const datagram = await this.#peer.receive();
-        if (this.#closed) return;
-        const now = performance.now();
-        this.#take(datagram, owner, now);
-        owner.arrived(now);
-        this.nudge(owner, now);
-      }
+      await this.#peer.receive(
+        (datagram, now) => {
+          if (!this.#closed) this.#take(datagram, owner, now);
+        },
+        (now) => {
+          if (this.#closed) return;
+          owner.arrived(now);
+          this.nudge(owner, now);
+        },
+      );
     } catch (error) {
       if (!this.#closed) throw fault(this.#failed ?? error);
     }
@@ -146,8 +148,8 @@ export class DatagramLine implements Line {
 export async function openDatagrams(
   address: NetAddress,
   messages: Messages,
-  { way, size, timeout, sendWindow }: {
-    readonly way: Way;
+  { dial, size, timeout, sendWindow }: {
+    readonly dial: DialOptions;
     readonly size: number;
     readonly timeout: number;
     readonly sendWindow?: SendWindow | undefined;
@@ -156,7 +158,7 @@ export async function openDatagrams(
 ): Promise<DatagramLine> {
   const { host = DEFAULT_HOST, port } = address;
   try {
-    const peer = await DatagramPeer.open({ host, port }, way, signal);
+    const peer = await DatagramPeer.open({ host, port }, dial, signal);
     return new DatagramLine(peer, messages, size, timeout, sendWindow);
   } catch (error) {
     throw failure("reach", showAddress({ ...address, host }), error);

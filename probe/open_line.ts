@@ -35,7 +35,7 @@ export async function openLine(
 ): Promise<Line> {
   const messages = new Messages(block, connection);
   if (isDatagram(address)) {
-    return await openDatagrams(address, messages, { way: dial.way, size, timeout, sendWindow }, signal);
+    return await openDatagrams(address, messages, { dial, size, timeout, sendWindow }, signal);
   }
   const dialled = await transport(address, dial.engine).dial(dial, signal);
   return new StreamLine(dialled, messages, size, window, turns);

@@ -1,7 +1,10 @@
 /** UDP, the server's side of RFC 862: each datagram that arrives goes back to where it came from. */
 
 import { type DatagramAddress, showAddress, showPeer } from "../base/address.ts";
-import type { Arrival, DatagramService, OpenDatagrams, Rules } from "../net/datagram_service.ts";
+import { pause } from "../base/time.ts";
+import { type Datagram, type DatagramSocket, type Echoer, LINK_LOCAL } from "../net/datagram_socket.ts";
+import type { Engine } from "../net/engine.ts";
+import { openDatagramSocket } from "../net/schemes.ts";
 import type { Endpoint } from "../net/stream.ts";
 import { bind } from "../net/tcp.ts";
 import type { Door } from "./doors.ts";
@@ -9,21 +12,26 @@ import type { Journal } from "./journal.ts";
 
 /** Below it are the services of old, some of which answer whatever they get: echo, chargen, daytime, qotd. */
 const FIRST_FREE_PORT = 1024;
+/** After a failed receive, so that one that fails for ever does not spin. */
+const FAULT_PAUSE_MS = 10;
 /** At the stop, what has arrived is answered: until nothing came for one such time, and for ten at most. */
 const LULL_MS = 10;
 const LULLS = 10;
 
-/** A bound UDP socket of the server, and the rules by which it echoes. */
-export class DatagramDoor implements Door, Rules {
+/** A bound UDP socket of the server, and the loop that echoes on it. */
+export class DatagramDoor implements Door, Echoer {
   /** With the port that was really bound. */
   readonly address: string;
   readonly #port: number;
   readonly #ownPorts: ReadonlySet<number>;
   readonly #journal: Journal;
-  readonly #socket: DatagramService;
+  readonly #socket: DatagramSocket;
+  /** Bound to the link-local address of one interface. */
+  readonly #onOneLink: boolean;
   #received = 0;
   #datagrams = 0;
   #bytes = 0;
+  #closed = false;
 
   /**
    * Binds. `ownPorts` are those of all UDP sockets of this server, and gets this one: an answer to one of them might
@@ -31,17 +39,18 @@ export class DatagramDoor implements Door, Rules {
    */
   static async open(
     address: DatagramAddress,
-    open: OpenDatagrams,
+    engine: Engine,
     ownPorts: Set<number>,
     journal: Journal,
   ): Promise<DatagramDoor> {
-    const socket = await bind(address, async (hostname) => await open(hostname, address.port));
-    return new DatagramDoor(address, socket, ownPorts, journal);
+    const { port } = address;
+    const listen = (hostname: string) => openDatagramSocket(engine, { local: { hostname, port } });
+    return new DatagramDoor(address, await bind(address, listen), ownPorts, journal);
   }
 
   private constructor(
     address: DatagramAddress,
-    socket: DatagramService,
+    socket: DatagramSocket,
     ownPorts: Set<number>,
     journal: Journal,
   ) {
@@ -49,21 +58,18 @@ export class DatagramDoor implements Door, Rules {
     this.#ownPorts = ownPorts;
     this.#journal = journal;
     const { hostname, port } = socket.local;
-    // The system does not tell the zone of an address that was bound.
+    // A socket does not tell the zone of the address that it bound.
     const host = address.host?.includes("%") ? address.host : hostname;
     this.address = showAddress({ ...address, host, port });
     this.#port = port;
     ownPorts.add(port);
-  }
-
-  /** Echoes until the socket is closed. */
-  serve(): Promise<void> {
-    return this.#socket.echo(this);
+    this.#onOneLink = LINK_LOCAL.test(hostname);
   }
 
   /**
-   * No answer goes to a port below 1024, nor to a port of our own, whatever the host: that is ourselves, or another
-   * echo service on the usual port, and a datagram with a forged source would go to and fro between the two for ever.
+   * Echoes until the socket is closed. No fault of the network ends it: at worst it costs one datagram. No answer
+   * goes to a port below 1024, nor to a port of our own, whatever the host: that is ourselves, or another echo
+   * service on the usual port, and a datagram with a forged source would go to and fro between the two for ever.
    * The limit of this: two services on different ports of 1024 and above cannot know each other. Its price: where
    * our port is one that systems give to clients (32768 and above), a client may get the same one by chance and is
    * refused until it tries again.
@@ -73,38 +79,46 @@ export class DatagramDoor implements Door, Rules {
    * (IPv6) gets an answer from a socket of its own link alone: Deno does not tell the interface on which a datagram
    * came, and without it the answer would leave on the machine's first one.
    */
-  admits(arrival: Arrival): boolean {
-    this.#received++;
-    const refusal = this.#refusal(arrival);
-    if (refusal !== undefined) {
-      this.#journal.refused(shown(arrival), refusal);
-      return false;
+  async serve(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        await this.#socket.echo(this);
+      } catch (error) {
+        if (this.#closed) return;
+        this.#journal.acceptFailed(this.address, error);
+        await pause(FAULT_PAUSE_MS);
+      }
     }
-    this.#journal.onDatagram?.(shown(arrival), arrival.datagram);
-    return true;
   }
 
-  sent(datagrams: number, bytes: number): void {
-    this.#datagrams += datagrams;
+  wants(datagram: Datagram): boolean {
+    this.#received++;
+    const refusal = this.#refusal(datagram);
+    if (refusal === undefined) {
+      this.#journal.onDatagram?.(shown(datagram.from), datagram.bytes);
+      return true;
+    }
+    this.#journal.refused(shown(datagram.from), refusal);
+    return false;
+  }
+
+  sent(bytes: number): void {
+    this.#datagrams++;
     this.#bytes += bytes;
   }
 
-  sendFailed(to: Endpoint, error: unknown): void {
-    this.#journal.sendFailed(shown(to), error);
+  failed(datagram: Datagram, error: unknown): void {
+    this.#journal.sendFailed(shown(datagram.from), error);
   }
 
-  receiveFailed(error: unknown): void {
-    this.#journal.acceptFailed(this.address, error);
-  }
-
-  /** Why a datagram from there gets no answer, if so. */
-  #refusal(from: Arrival): string | undefined {
-    const { port } = from;
+  /** Why a datagram gets no answer, if so. */
+  #refusal(datagram: Datagram): string | undefined {
+    const { port } = datagram;
     if (port < FIRST_FREE_PORT) return "its port is below 1024, so the answer might be echoed for ever";
     if (this.#ownPorts.has(port)) {
       return "its port is the server's own, so the answer might be echoed for ever";
     }
-    if (from.isLinkLocal && !this.#socket.isLinkLocal) {
+    if (datagram.isLinkLocal && !this.#onOneLink) {
       return "its address is link-local, and the answer could leave on another link; " +
         `listen on the link's own address, as udp://[fe80::1%eth0]:${this.#port}`;
     }
@@ -119,6 +133,7 @@ export class DatagramDoor implements Door, Rules {
 
   /** Closes at once. */
   close(): void {
+    this.#closed = true;
     this.#socket.close();
   }
 

@@ -1,171 +1,158 @@
-/** Many datagrams in one call: recvmmsg(2), sendmmsg(2). */
+/** Many datagrams at once, in the structures of recvmmsg(2) and sendmmsg(2), which are made once. */
 
-import * as libc from "./libc.ts";
+import { type Datagram, type Echoer, RECEIVE_BUFFER } from "../datagram_socket.ts";
+import type { Endpoint } from "../stream.ts";
+import { MESSAGE_BYTES, placeOf, receiveDatagrams, sendDatagrams, WOULD_BLOCK } from "./libc.ts";
+import { endpointOf, isLinkLocal, isSameEnd, portOf } from "./sockaddr.ts";
 
-/** struct mmsghdr of 64-bit Linux: a msghdr and the length of what came, in bytes and in words of 32 bits. */
-const HEADER = { size: 64, name: 0, nameLength: 2, parts: 4, partCount: 6, length: 14, words: 16 };
-/** struct iovec. */
-const PART = { size: 16, base: 0, length: 2, words: 4 };
-/** struct sockaddr_in6 is the largest that comes, with room to spare. */
-const NAME = 32;
+/** How many are taken before others get their turn. */
+const CAPACITY = 64;
+/**
+ * From one buffer to the next. With 64 KiB, the beginnings of all would fall into the same few lines of the
+ * processor's caches. A buffer takes memory from the system only where a datagram has reached.
+ */
+const SLOT = RECEIVE_BUFFER + 192;
+/** Room for a sockaddr_in6. */
+const NAME_BYTES = 28;
+const NAME_SLOT = 32;
+const VECTOR_BYTES = 16;
 
-/** Structures that point into memory of their own: it must live as long as they do, and never move. */
-class Headers {
-  readonly view: Uint8Array;
-  readonly #words: Uint32Array;
-  readonly #partView: Uint8Array;
-  readonly #parts: Uint32Array;
+/** In words of 32 bits; struct mmsghdr and struct iovec are the same on x86-64 and arm64. */
+const MESSAGE = { words: MESSAGE_BYTES / 4, name: 0, nameLength: 2, vector: 4, vectors: 6, received: 14 };
+const VECTOR = { words: VECTOR_BYTES / 4, place: 0, length: 2 };
 
-  constructor(count: number) {
-    this.view = new Uint8Array(count * HEADER.size);
-    this.#words = new Uint32Array(this.view.buffer);
-    this.#partView = new Uint8Array(count * PART.size);
-    this.#parts = new Uint32Array(this.#partView.buffer);
-    const parts = libc.placeOf(this.#partView);
-    for (let i = 0; i < count; i++) {
-      point(this.#words, i * HEADER.words + HEADER.parts, parts + BigInt(i * PART.size));
-      this.#words[i * HEADER.words + HEADER.partCount] = 1;
+/** Of a buffer of its own, which stays in its place: a small array is otherwise moved by the garbage collector. */
+function memory(bytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(bytes));
+}
+
+/** The datagrams that were taken last. It shows them one after the other, and keeps which of them are to go back. */
+export class DatagramBatch implements Datagram {
+  readonly #messages = memory(CAPACITY * MESSAGE_BYTES);
+  readonly #message = new Uint32Array(this.#messages.buffer);
+  readonly #vectors = memory(CAPACITY * VECTOR_BYTES);
+  readonly #vector = new Uint32Array(this.#vectors.buffer);
+  readonly #names = memory(CAPACITY * NAME_SLOT);
+  readonly #buffer = memory(CAPACITY * SLOT);
+  /** What was shown of each slot: as most datagrams are of one size, it fits the next one too. */
+  readonly #views: (Uint8Array | undefined)[] = [];
+  readonly #wanted = new Uint8Array(CAPACITY);
+  /** How many there are. */
+  #size = CAPACITY;
+  /** The first one that was not sent back, nor left out. */
+  #unsent = 0;
+  /** The one that is shown. */
+  #at = 0;
+  /** The sockaddr that `isReply` compares with. */
+  expected: Uint8Array | undefined;
+
+  constructor() {
+    const [names, vectors, buffer] = [placeOf(this.#names), placeOf(this.#vectors), placeOf(this.#buffer)];
+    for (let i = 0; i < CAPACITY; i++) {
+      const message = i * MESSAGE.words;
+      this.#point(this.#message, message + MESSAGE.name, names, i * NAME_SLOT);
+      this.#point(this.#message, message + MESSAGE.vector, vectors, i * VECTOR_BYTES);
+      this.#message[message + MESSAGE.vectors] = 1;
+      this.#point(this.#vector, i * VECTOR.words + VECTOR.place, buffer, i * SLOT);
     }
   }
 
-  /** Where the address of datagram `i` lies. */
-  setName(i: number, place: bigint): void {
-    point(this.#words, i * HEADER.words + HEADER.name, place);
+  #point(words: Uint32Array<ArrayBuffer>, at: number, place: bigint, offset: number): void {
+    new DataView(words.buffer).setBigUint64(at * 4, place + BigInt(offset), true);
   }
 
-  setNameLength(i: number, length: number): void {
-    this.#words[i * HEADER.words + HEADER.nameLength] = length;
-  }
-
-  /** Where its bytes lie. */
-  setBase(i: number, place: bigint): void {
-    point(this.#parts, i * PART.words + PART.base, place);
-  }
-
-  setRoom(i: number, length: number): void {
-    this.#parts[i * PART.words + PART.length] = length;
-  }
-
-  /** How many bytes came. */
-  length(i: number): number {
-    return this.#words[i * HEADER.words + HEADER.length] ?? 0;
-  }
-
-  /** The structures from `i` on. */
-  from(i: number): Uint8Array {
-    return i === 0 ? this.view : this.view.subarray(i * HEADER.size);
-  }
-
-  /** Takes address and bytes over from datagram `j` of another, as it came. */
-  take(i: number, from: Headers, j: number): void {
-    const to = i * HEADER.words;
-    const at = j * HEADER.words;
-    this.#words[to + HEADER.name] = from.#words[at + HEADER.name] ?? 0;
-    this.#words[to + HEADER.name + 1] = from.#words[at + HEADER.name + 1] ?? 0;
-    this.#words[to + HEADER.nameLength] = from.#words[at + HEADER.nameLength] ?? 0;
-    const part = i * PART.words;
-    const its = j * PART.words;
-    this.#parts[part + PART.base] = from.#parts[its + PART.base] ?? 0;
-    this.#parts[part + PART.base + 1] = from.#parts[its + PART.base + 1] ?? 0;
-    this.#parts[part + PART.length] = from.#words[at + HEADER.length] ?? 0;
-  }
-}
-
-function point(words: Uint32Array, at: number, place: bigint): void {
-  words[at] = Number(place & 0xffffffffn);
-  words[at + 1] = Number(place >> 32n);
-}
-
-/** Room for `count` datagrams of up to `size` bytes, which come in, and of which some go out again. */
-export class DatagramBatch {
-  readonly #count: number;
-  readonly #size: number;
-  readonly #in: Headers;
-  readonly #out: Headers;
-  /** The addresses, each at a multiple of `NAME`. */
-  readonly names: Uint8Array;
-  readonly #bytes: Uint8Array;
-  /** Which of those that came each of those that go out is. */
-  readonly #chosen: Uint16Array;
-  #arrived = 0;
-  /** By the last `send`. */
-  sentBytes = 0;
-  /** Of those that go out. */
-  #ready = 0;
-  #sent = 0;
-
-  /** The memory of large batches is taken from the system when it is first used. */
-  constructor(count: number, size: number) {
-    this.#count = count;
-    this.#size = size;
-    this.#in = new Headers(count);
-    this.#out = new Headers(count);
-    this.names = new Uint8Array(count * NAME);
-    this.#bytes = new Uint8Array(count * size);
-    this.#chosen = new Uint16Array(count);
-    const names = libc.placeOf(this.names);
-    const bytes = libc.placeOf(this.#bytes);
-    for (let i = 0; i < count; i++) {
-      this.#in.setName(i, names + BigInt(i * NAME));
-      this.#in.setNameLength(i, NAME);
-      this.#in.setBase(i, bytes + BigInt(i * size));
-      this.#in.setRoom(i, size);
-    }
-  }
-
-  /** Returns how many came, or WOULD_BLOCK. */
+  /** Takes what has arrived; WOULD_BLOCK: nothing has. */
   receive(fd: number): number {
-    for (let i = 0; i < this.#arrived; i++) this.#in.setNameLength(i, NAME);
-    this.#arrived = 0;
-    const n = libc.receiveDatagrams(fd, this.#in.view, this.#count);
-    this.#arrived = Math.max(0, n);
-    this.#ready = this.#sent = 0;
+    for (let i = 0; i < this.#size; i++) {
+      this.#message[i * MESSAGE.words + MESSAGE.nameLength] = NAME_BYTES;
+      this.#vector[i * VECTOR.words + VECTOR.length] = RECEIVE_BUFFER;
+    }
+    this.#size = this.#unsent = 0;
+    const n = receiveDatagrams(fd, this.#messages);
+    if (n !== WOULD_BLOCK) this.#size = n;
     return n;
   }
 
-  /** Whether there may be more than what came. */
+  /** Whether there was no room for more. */
   get isFull(): boolean {
-    return this.#arrived === this.#count;
+    return this.#size === CAPACITY;
   }
 
-  /** How many bytes the `i`th of those that came has. */
-  length(i: number): number {
-    return this.#in.length(i);
+  /** Shows the one of this number, from 0; returns whether there is one. */
+  show(number: number): boolean {
+    this.#at = number;
+    return number < this.#size;
   }
 
-  /** Its bytes, until the next `receive`. */
-  datagram(i: number): Uint8Array {
-    const start = i * this.#size;
-    return this.#bytes.subarray(start, start + this.#in.length(i));
+  /** Asks for each whether it is to be sent back. */
+  choose(echoer: Echoer): void {
+    for (let i = 0; this.show(i); i++) {
+      this.#wanted[i] = Number(echoer.wants(this));
+      this.#vector[i * VECTOR.words + VECTOR.length] = this.#length(i);
+    }
   }
 
-  /** Where its address begins in `names`. */
-  nameAt(i: number): number {
-    return i * NAME;
+  /** Sends back what is wanted; false: there is no room for the rest, and it is to be called again. */
+  sendBack(fd: number, echoer: Echoer): boolean {
+    for (let end = 0; this.#unsent < this.#size;) {
+      if (this.#wanted[this.#unsent] === 0) {
+        this.#unsent++;
+        continue;
+      }
+      if (end <= this.#unsent) {
+        for (end = this.#unsent + 1; this.#wanted[end] === 1 && end < this.#size;) end++;
+      }
+      try {
+        const n = sendDatagrams(fd, this.#run(this.#unsent, end));
+        if (n === WOULD_BLOCK) return false;
+        for (const stop = this.#unsent + n; this.#unsent < stop; this.#unsent++) {
+          echoer.sent(this.#length(this.#unsent));
+        }
+      } catch (error) {
+        this.show(this.#unsent++);
+        echoer.failed(this, error);
+      }
+    }
+    return true;
   }
 
-  /** It is to go back. */
-  choose(i: number): void {
-    this.#chosen[this.#ready] = i;
-    this.#out.take(this.#ready++, this.#in, i);
+  /** What is wanted and not sent back fails with this error. */
+  giveUp(echoer: Echoer, error: unknown): void {
+    for (; this.show(this.#unsent); this.#unsent++) {
+      if (this.#wanted[this.#unsent] === 1) echoer.failed(this, error);
+    }
   }
 
-  /** Which of those that came is the next to go; undefined: all have gone. */
-  get next(): number | undefined {
-    return this.#sent < this.#ready ? this.#chosen[this.#sent] : undefined;
+  get bytes(): Uint8Array {
+    const i = this.#at;
+    const length = this.#length(i);
+    const view = this.#views[i];
+    if (view?.length === length) return view;
+    return this.#views[i] = this.#buffer.subarray(i * SLOT, i * SLOT + length);
   }
 
-  /** Sends what it can; returns how many those are, or WOULD_BLOCK. Throws where the next one cannot be sent. */
-  send(fd: number): number {
-    const n = libc.sendDatagrams(fd, this.#out.from(this.#sent), this.#ready - this.#sent);
-    this.sentBytes = 0;
-    for (let i = 0; i < n; i++) this.sentBytes += this.#out.length(this.#sent + i);
-    if (n > 0) this.#sent += n;
-    return n;
+  get from(): Endpoint {
+    return endpointOf(this.#names, this.#at * NAME_SLOT);
   }
 
-  /** Leaves the next one out. */
-  skip(): void {
-    this.#sent++;
+  get port(): number {
+    return portOf(this.#names, this.#at * NAME_SLOT);
+  }
+
+  get isLinkLocal(): boolean {
+    return isLinkLocal(this.#names, this.#at * NAME_SLOT);
+  }
+
+  get isReply(): boolean {
+    return this.expected !== undefined && isSameEnd(this.expected, this.#names, this.#at * NAME_SLOT);
+  }
+
+  #length(i: number): number {
+    return this.#message[i * MESSAGE.words + MESSAGE.received] ?? 0;
+  }
+
+  /** The messages from one number up to another. */
+  #run(begin: number, end: number): Uint8Array {
+    return this.#messages.subarray(begin * MESSAGE_BYTES, end * MESSAGE_BYTES);
   }
 }

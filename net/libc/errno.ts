@@ -49,12 +49,18 @@ const CLASSES: Readonly<Record<string, new (message: string) => Error>> = {
   ECONNREFUSED: Deno.errors.ConnectionRefused,
 };
 
+/** The words of Deno, where base/errors.ts has none of its own. */
+const TOO_LONG = "Message too long";
+const INVALID = "Invalid argument";
+
 /** No file descriptor is left for the process, or for the system. */
 export const EMFILE = 24;
 /** It would have to wait. */
 export const EAGAIN = 11;
 /** A signal came. */
 export const EINTR = 4;
+/** Of an argument that the user chose: see `addressError`. */
+const EINVAL = 22;
 /** A connection is being made. */
 export const EINPROGRESS = 115;
 
@@ -65,6 +71,14 @@ export const EINPROGRESS = 115;
 export function systemError(call: string, number: number): Error {
   const code = NAMES[number];
   if (code === undefined) return new Error(`${call} failed with errno ${number}`);
-  const message = `${call}: ${code}`;
+  return coded(code, code === "EMSGSIZE" ? TOO_LONG : `${call}: ${code}`);
+}
+
+/** The same where the call had an address: port 0, or a link-local one without a zone, is invalid and no defect. */
+export function addressError(call: string, number: number): Error {
+  return number === EINVAL ? coded("EINVAL", INVALID) : systemError(call, number);
+}
+
+function coded(code: string, message: string): Error {
   return Object.assign(new (CLASSES[code] ?? Error)(message), { code });
 }

@@ -5,7 +5,7 @@
  * no pointer to one outlives its call, but for those in datagram_batch.ts.
  */
 
-import { EAGAIN, EINPROGRESS, EINTR, systemError } from "./errno.ts";
+import { addressError, EAGAIN, EINPROGRESS, EINTR, systemError } from "./errno.ts";
 import { LIBC_PATHS } from "./paths.ts";
 
 const i32 = "i32";
@@ -25,6 +25,7 @@ const SYMBOLS = {
   // slow. Both processors clear the upper half of a register when its lower half is written.
   recv: { parameters: [i32, "buffer", "u32", i32], result: i32 },
   send: { parameters: [i32, "buffer", "u32", i32], result: i32 },
+  sendto: { parameters: [i32, "buffer", "u32", i32, "buffer", "u32"], result: i32 },
   recvmmsg: { parameters: [i32, "buffer", "u32", i32, "pointer"], result: i32 },
   sendmmsg: { parameters: [i32, "buffer", "u32", i32], result: i32 },
   epoll_create1: { parameters: [i32], result: i32 },
@@ -89,11 +90,16 @@ const SHUT_WR = 1;
 export const OPTION = {
   reuseAddress: [1, 2],
   error: [1, 4],
+  broadcast: [1, 6],
   sendBuffer: [1, 7],
   receiveBuffer: [1, 8],
   keepAlive: [1, 9],
   reusePort: [1, 15],
   noDelay: [6, 1],
+  tos: [0, 1],
+  ttl: [0, 2],
+  hops: [41, 16],
+  trafficClass: [41, 67],
 } as const;
 /** The name of one. */
 export type OptionName = keyof typeof OPTION;
@@ -143,9 +149,20 @@ export function pendingError(fd: number, call: string): Error | undefined {
   return number === 0 ? undefined : systemError(call, number);
 }
 
+const SOL_SOCKET = 1;
+const SO_BINDTODEVICE = 25;
+
+/** Its packets go by this network interface alone: SO_BINDTODEVICE. */
+export function bindToDevice(fd: number, name: string): void {
+  const bytes = new TextEncoder().encode(`${name}\0`);
+  if (libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bytes, bytes.length) !== 0) {
+    fail("bind to the interface");
+  }
+}
+
 /** Gives the socket its address, a sockaddr. */
 export function bind(fd: number, address: Uint8Array): void {
-  if (libc.bind(fd, address, address.length) !== 0) fail("bind");
+  if (libc.bind(fd, address, address.length) !== 0) throw addressError("bind", errno());
 }
 
 /** Lets clients in, of whom `backlog` may wait. */
@@ -173,7 +190,7 @@ export function connect(fd: number, address: Uint8Array): boolean {
   if (libc.connect(fd, address, address.length) === 0) return true;
   const number = errno();
   if (number === EINPROGRESS || number === EINTR) return false;
-  throw systemError("connect", number);
+  throw addressError("connect", number);
 }
 
 /** The sockaddr of our end, in `addressView`. */
@@ -225,10 +242,24 @@ export function send(fd: number, bytes: Uint8Array): number {
   }
 }
 
-/** Takes up to `count` datagrams into the mmsghdr structures of `headers`; returns how many, or WOULD_BLOCK. */
-export function receiveDatagrams(fd: number, headers: Uint8Array, count: number): number {
+/** Sends a datagram to a sockaddr; returns its bytes, or WOULD_BLOCK. */
+export function sendTo(fd: number, bytes: Uint8Array, to: Uint8Array): number {
   for (;;) {
-    const n = libc.recvmmsg(fd, headers, count, MSG_DONTWAIT, null);
+    const n = libc.sendto(fd, bytes, bytes.length, MSG_NOSIGNAL, to, to.length);
+    if (n >= 0) return n;
+    const number = errno();
+    if (number === EAGAIN) return WOULD_BLOCK;
+    if (number !== EINTR) throw addressError("sendto", number);
+  }
+}
+
+/** Of struct mmsghdr. */
+export const MESSAGE_BYTES = 64;
+
+/** Takes datagrams into the mmsghdr structures; returns how many, or WOULD_BLOCK. */
+export function receiveDatagrams(fd: number, messages: Uint8Array): number {
+  for (;;) {
+    const n = libc.recvmmsg(fd, messages, messages.length / MESSAGE_BYTES, MSG_DONTWAIT, null);
     if (n >= 0) return n;
     const number = errno();
     if (number === EAGAIN) return WOULD_BLOCK;
@@ -236,10 +267,10 @@ export function receiveDatagrams(fd: number, headers: Uint8Array, count: number)
   }
 }
 
-/** Sends the first `count` datagrams of `headers`; returns how many were taken, or WOULD_BLOCK. */
-export function sendDatagrams(fd: number, headers: Uint8Array, count: number): number {
+/** Sends the datagrams of the mmsghdr structures; returns how many were taken, or WOULD_BLOCK. */
+export function sendDatagrams(fd: number, messages: Uint8Array): number {
   for (;;) {
-    const n = libc.sendmmsg(fd, headers, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const n = libc.sendmmsg(fd, messages, messages.length / MESSAGE_BYTES, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) return n;
     const number = errno();
     if (number === EAGAIN) return WOULD_BLOCK;

@@ -78,3 +78,13 @@ export function isLinkLocal(a: Uint8Array, at = 0): boolean {
   return a[at] === FAMILY.v6 && a[at + V6.address] === 0xfe &&
     ((a[at + V6.address + 1] ?? 0) & 0xc0) === 0x80;
 }
+
+/** Whether the sockaddr in `b` has the IP address and port of `a`. A zone is not compared. */
+export function isSameEnd(a: Uint8Array, b: Uint8Array, at: number): boolean {
+  const v4 = a[0] === FAMILY.v4;
+  const { address } = v4 ? V4 : V6;
+  const end = address + (v4 ? 4 : 16);
+  if (a[0] !== b[at] || a[PORT] !== b[at + PORT] || a[PORT + 1] !== b[at + PORT + 1]) return false;
+  for (let i = address; i < end; i++) if (a[i] !== b[at + i]) return false;
+  return true;
+}
