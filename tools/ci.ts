@@ -3,7 +3,7 @@
  * then the same tests on the oldest supported one, against the compiled program. The last line counts both runs.
  */
 
-import { COMPILED_WITH } from "./denort.ts";
+import { COMPILED_WITH } from "./runtime/denort.ts";
 import { run } from "./run.ts";
 
 /** Real peers and terminals for the tests. Without one of them, the tests that need it are skipped. */

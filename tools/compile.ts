@@ -1,6 +1,6 @@
 /** Makes ./echo, one executable file, with the permissions of deno.json and the flags of `deno task start`. */
 
-import { COMPILED_WITH, denort } from "./denort.ts";
+import { COMPILED_WITH, denort } from "./runtime/denort.ts";
 import { run } from "./run.ts";
 
 /** What `deno task start` gives to `deno run`, too: a test holds the two together. */
