@@ -1,5 +1,7 @@
 /** What went wrong on the network, in words: the action, the address, the reason, the next step. */
 
+import { programName } from "./program.ts";
+
 /** A fault at run time. `main` prints its message as one line and exits with 1. */
 export class Failure extends Error {}
 
@@ -99,7 +101,9 @@ export function reason(error: unknown): string {
 export function fileReason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.NotCapable) return "echo may not open it; name an ordinary file";
+  if (error instanceof Deno.errors.NotCapable) {
+    return `${programName()} may not open it; name an ordinary file`;
+  }
   return reason(error);
 }
 

@@ -3,17 +3,14 @@
  * docs/log.md from the events of the server. A test holds both to what this would write.
  */
 
-import { command as bench } from "../commands/bench.ts";
-import { command as connect } from "../commands/connect.ts";
-import { command as ping } from "../commands/ping.ts";
-import { command as serve } from "../commands/serve.ts";
+import { allCommands } from "../commands/table.ts";
 import { type Command, type Flag, type Flags, flagsOf } from "../cli/flags.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { EVENTS, type Fields } from "../server/events.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
-const COMMANDS: readonly Command<Flags>[] = [serve, connect, ping, bench];
+const COMMANDS = await allCommands();
 
 /** They stand in a table of their own. */
 const KIND_NOTES: ReadonlySet<string> = new Set(Object.values(KINDS).map(({ note }) => note));

@@ -2,7 +2,7 @@
 
 import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { command as benchCommand } from "../../commands/bench.ts";
+import { allCommands } from "../../commands/table.ts";
 import { command as pingCommand } from "../../commands/ping.ts";
 import { command as connectCommand } from "../../commands/connect.ts";
 import { command as serveCommand } from "../../commands/serve.ts";
@@ -20,7 +20,7 @@ import {
   writeAll,
 } from "../support/helpers.ts";
 
-const tables: Command<Flags>[] = [serveCommand, connectCommand, pingCommand, benchCommand];
+const tables = await allCommands();
 const decoder = new TextDecoder();
 
 /** Runs each command line, a few at a time. */
