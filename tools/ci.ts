@@ -23,6 +23,10 @@ const PACKAGES = [
   "iproute2",
   "perl",
   "chromium",
+  "shellcheck",
+  "ruby",
+  "curl",
+  "wget",
 ];
 
 const ENVIRONMENT = {
