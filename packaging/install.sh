@@ -155,7 +155,7 @@ install_file() {
     die "netecho does not start here ($(head -n 1 "$WORK/said")); on Linux it needs glibc 2.27"
   mkdir -p "$FOLDER" || die "could not make $FOLDER; choose another with NETECHO_INSTALL_DIR"
   NEW="$FOLDER/.netecho.$$"
-  if ! cp "$file" "$NEW" || ! cp "$NEW" "$FOLDER/netecho"; then
+  if ! cp "$file" "$NEW" || ! mv -f "$NEW" "$FOLDER/netecho"; then
     die "could not write to $FOLDER; choose another with NETECHO_INSTALL_DIR"
   fi
 }
