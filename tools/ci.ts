@@ -27,6 +27,8 @@ const PACKAGES = [
   "ruby",
   "curl",
   "wget",
+  "buildah",
+  "systemd-container",
 ];
 
 const ENVIRONMENT = {
