@@ -1,6 +1,5 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { PLATFORM } from "../base/platform.ts";
 
 /**
  * Prompts for lines at the terminal, with history and editing, and hands each to `onLine`, until that returns
@@ -13,7 +12,7 @@ export async function readLines(
   interrupt: () => void,
   onLine: (line: string) => Promise<boolean>,
 ): Promise<void> {
-  const byKernel = PLATFORM.signals.includes("SIGCONT") && !maySignalItself();
+  const byKernel = !maySignalItself();
   if (byKernel) keepSignals();
   const terminal = createInterface({
     input: process.stdin,

@@ -1,7 +1,6 @@
 /** Out of file descriptors: what a server does then. */
 
 import { isOutOfDescriptors } from "../base/errors.ts";
-import { openNull } from "../base/platform.ts";
 import { pause } from "../base/time.ts";
 
 /** Why a client is turned away then. */
@@ -58,7 +57,7 @@ export class SpareDescriptor {
 
 function openAny(): Deno.FsFile | undefined {
   try {
-    return openNull();
+    return Deno.openSync("/dev/null");
   } catch {
     return undefined; // short of descriptors already, or no /dev
   }

@@ -6,7 +6,7 @@ import { run } from "./run.ts";
 /** What `deno task start` gives to `deno run`, too: a test holds the two together. */
 export const FLAGS = ["-q", "-P", "--frozen", "--no-prompt", "--v8-flags=--max-semi-space-size=2"];
 /** Modules that no import names: the threads. */
-const THREADS = ["threads/server_thread.ts", "load/load_thread.ts"];
+export const THREADS = ["threads/server_thread.ts", "load/load_thread.ts"];
 
 const COMMAND = [
   Deno.execPath(),

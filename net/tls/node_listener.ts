@@ -3,7 +3,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { errno, Failure } from "../../base/errors.ts";
-import { openNull } from "../../base/platform.ts";
 import type { Accepted, Endpoint, Listener, ListenOptions } from "../stream.ts";
 import { BACKLOG, bind } from "../tcp.ts";
 import { Handshakes } from "./node_handshakes.ts";
@@ -156,7 +155,7 @@ class Waker {
 
 function descriptorShortage(): unknown {
   try {
-    openNull()?.close();
+    Deno.openSync("/dev/null").close();
     return undefined;
   } catch (error) {
     return errno(error) === "EMFILE" || errno(error) === "ENFILE" ? error : undefined;
