@@ -1,5 +1,6 @@
 /** What went wrong on the network, in words: the action, the address, the reason, the next step. */
 
+import { PLATFORM } from "./platform.ts";
 import { programName } from "./program.ts";
 
 /** A fault at run time. `main` prints its message as one line and exits with 1. */
@@ -63,6 +64,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOMEM: "the system is out of memory",
   ENOBUFS: "the system is out of memory for sockets",
   ENOSPC: "the disk is full",
+  EMSGSIZE: "too large for a datagram; send less at once",
+  ...PLATFORM.reasons,
 };
 
 /** Deno's own names for errors that carry no `code`. */

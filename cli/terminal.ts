@@ -1,5 +1,6 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { PLATFORM } from "../base/platform.ts";
 
 /**
  * Prompts for lines at the terminal, with history and editing, and hands each to `onLine`, until that returns
@@ -12,7 +13,7 @@ export async function readLines(
   interrupt: () => void,
   onLine: (line: string) => Promise<boolean>,
 ): Promise<void> {
-  const byKernel = !maySignalItself();
+  const byKernel = PLATFORM.signals.includes("SIGCONT") && !maySignalItself();
   if (byKernel) keepSignals();
   const terminal = createInterface({
     input: process.stdin,

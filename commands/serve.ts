@@ -7,7 +7,7 @@ import { KINDS } from "../cli/kinds.ts";
 import { LEVELS } from "../server/events.ts";
 import { LineWriter } from "../server/line_writer.ts";
 import { closeLog, type Log, openLog } from "../server/log.ts";
-import { listenToSignals } from "../cli/signals.ts";
+import { listenToSignals, onSignal } from "../cli/signals.ts";
 import { UsageError } from "../base/units.ts";
 import { reason } from "../base/errors.ts";
 import { HAS_NODE_TLS, serverTlsReader, type TlsReader } from "../net/tls/tls.ts";
@@ -131,7 +131,7 @@ export async function run(words: string[]): Promise<void> {
     ? new Server(settings, log, totals)
     : new ServerPool(settings, threads, totals, logging);
   const { stop } = listenToSignals();
-  Deno.addSignalListener("SIGUSR2", async () => {
+  onSignal("SIGUSR2", async () => {
     if (readTls !== undefined) reload(readTls, service, log);
     await service.count();
     log.write("state", { ...totals.summary(), threads: totals.threads });

@@ -1,11 +1,20 @@
 /** UDP as a client needs it: a socket for one other end, and how much of its traffic fits on the way. */
 
 import { showPeer } from "../base/address.ts";
+import { errno } from "../base/errors.ts";
 import { ipBytes, showIp } from "../base/ip.ts";
 import { addressesOf } from "./tcp.ts";
 
 /** More than any datagram has (65,507 bytes over IPv4, 65,527 over IPv6): a buffer too small would cut silently. */
 export const RECEIVE_BUFFER = 65_536;
+
+/**
+ * Whether it tells that an earlier datagram of ours did not get there: Windows lets a receive fail when an ICMP message
+ * says so (recvfrom: WSAECONNRESET, WSAENETRESET), other systems do not tell. The socket is as good as before.
+ */
+export function isOldNews(error: unknown): boolean {
+  return ["ECONNRESET", "ENETRESET"].includes(errno(error));
+}
 
 /** When all is settled, how long a client listens for a second reply to the last datagrams, or a late one. */
 export const LINGER_MS = 100;
@@ -58,9 +67,13 @@ export class DatagramPeer {
   /** The next one from the other end; what it returns is overwritten by the one after. */
   async receive(): Promise<Uint8Array> {
     for (;;) {
-      const [datagram, from] = await this.#socket.receive(this.#buffer) as [Uint8Array, Deno.NetAddr];
-      if (this.#isPeer(from)) return datagram;
-      this.onStray(showPeer(from.hostname, from.port));
+      try {
+        const [datagram, from] = await this.#socket.receive(this.#buffer) as [Uint8Array, Deno.NetAddr];
+        if (this.#isPeer(from)) return datagram;
+        this.onStray(showPeer(from.hostname, from.port));
+      } catch (error) {
+        if (!isOldNews(error)) throw error;
+      }
     }
   }
 

@@ -1,7 +1,8 @@
 /** Unix sockets (unix(7)): a stale socket file is replaced, a live one refused, any other file never touched. */
 
-import { LONGEST_PATH, showAddress, type UnixAddress } from "../base/address.ts";
+import { showAddress, type UnixAddress } from "../base/address.ts";
 import { errno, Failure, failure } from "../base/errors.ts";
+import { PLATFORM } from "../base/platform.ts";
 import type { Listener, ListenOptions, Transport } from "./stream.ts";
 
 /** Stream sockets in the file system: unix(7). */
@@ -84,11 +85,11 @@ function bind(path: string, mode: number | undefined): Bound {
   }
 }
 
-/** A folder of our own; its name is short, since all of it counts to the path, for which a socket has 107 bytes. */
+/** A folder of our own; its name is short, since all of it counts to the path, for which a socket has but 107 bytes. */
 function makeFolder(inside: string): string {
   for (let tries = 1;; tries++) {
     const folder = `${inside}.${Math.random().toString(36).slice(2, 5)}`;
-    if (new TextEncoder().encode(folder).length > LONGEST_PATH - "/s".length) {
+    if (new TextEncoder().encode(folder).length > PLATFORM.socketPath - "/s".length) {
       throw new Failure(
         `cannot make a socket in ${inside}: its path is too long for one; take a shorter path`,
       );

@@ -2,7 +2,7 @@
 
 import { type DatagramAddress, showAddress, showPeer } from "../base/address.ts";
 import { pause } from "../base/time.ts";
-import { RECEIVE_BUFFER } from "../net/datagrams.ts";
+import { isOldNews, RECEIVE_BUFFER } from "../net/datagrams.ts";
 import { bind } from "../net/tcp.ts";
 import type { Door } from "./doors.ts";
 import type { Journal } from "./journal.ts";
@@ -87,6 +87,7 @@ export class DatagramSocket implements Door {
         [datagram, from] = await this.#socket.receive(buffer) as [Uint8Array, Deno.NetAddr];
       } catch (error) {
         if (this.#closed) return;
+        if (isOldNews(error)) continue; // no pause: a client that has left must not slow the others down
         journal.acceptFailed(this.address, error);
         await pause(FAULT_PAUSE_MS);
         continue;

@@ -29,6 +29,8 @@ const PACKAGES = [
   "ruby",
   "curl",
   "wget",
+  "buildah",
+  "systemd-container",
 ];
 
 const ENVIRONMENT = {

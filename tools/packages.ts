@@ -4,28 +4,30 @@
  */
 
 import config from "../deno.json" with { type: "json" };
+import { type Target, TARGETS } from "./runtime/targets.ts";
 
 const TEMPLATES = new URL("../packaging/", import.meta.url);
 
-/** A system that a release has a file for: Rust's name of it, and Node's. */
-interface System {
-  readonly target: string;
+/** What Node calls a system and a processor, and so npm. */
+interface NodeNames {
   readonly os: "linux" | "darwin" | "win32";
   readonly cpu: "x64" | "arm64";
 }
 
-const SYSTEMS: readonly System[] = [
-  { target: "x86_64-unknown-linux-gnu", os: "linux", cpu: "x64" },
-  { target: "aarch64-unknown-linux-gnu", os: "linux", cpu: "arm64" },
-  { target: "x86_64-apple-darwin", os: "darwin", cpu: "x64" },
-  { target: "aarch64-apple-darwin", os: "darwin", cpu: "arm64" },
-  { target: "x86_64-pc-windows-msvc", os: "win32", cpu: "x64" },
-];
+const NODE_NAMES: Readonly<Record<Target, NodeNames>> = {
+  "x86_64-unknown-linux-gnu": { os: "linux", cpu: "x64" },
+  "aarch64-unknown-linux-gnu": { os: "linux", cpu: "arm64" },
+  "x86_64-apple-darwin": { os: "darwin", cpu: "x64" },
+  "aarch64-apple-darwin": { os: "darwin", cpu: "arm64" },
+  "x86_64-pc-windows-msvc": { os: "win32", cpu: "x64" },
+};
 
-/** Its file on the release page, without the ending: the one folder in it is called so too. */
-const folder = (version: string, { target }: System) => `netecho-${version}-${target}`;
-const archive = (version: string, system: System) =>
-  folder(version, system) + (system.os === "win32" ? ".zip" : ".tar.gz");
+/** The one folder in an archive; with its ending, the archive itself. */
+const folderName = (version: string, target: Target) => `netecho-${version}-${target}`;
+
+/** The file of a release for a system, by its name on the release page. */
+export const archiveName = (version: string, target: Target): string =>
+  folderName(version, target) + (NODE_NAMES[target].os === "win32" ? ".zip" : ".tar.gz");
 
 /** The sums by file, in hex, from SHA256SUMS as sha256sum(1) writes it. Throws on a line that is none. */
 export function readSums(text: string): Map<string, string> {
@@ -50,9 +52,9 @@ export function packageFiles(version: string, sums: ReadonlyMap<string, string>)
     ["scoop/netecho.json", fill("scoop.json", values)],
     ["npm/netecho/package.json", fill("npm/wrapper.json", values)],
     ["npm/netecho/netecho.js", fill("npm/netecho.js", values)],
-    ...SYSTEMS.map((system): [string, string] => [
-      `npm/netecho-${system.os}-${system.cpu}/package.json`,
-      npmProgram(system, archive(version, system), values),
+    ...TARGETS.map((target): [string, string] => [
+      `npm/${npmName(target)}/package.json`,
+      npmProgram(version, target, values),
     ]),
   ]);
 }
@@ -60,12 +62,12 @@ export function packageFiles(version: string, sums: ReadonlyMap<string, string>)
 /** What stands for each word between two `@` in a template. */
 function valuesOf(version: string, sums: ReadonlyMap<string, string>): Map<string, string> {
   const values = new Map([["VERSION", version], ["REPOSITORY", config.repository]]);
-  const lines = SYSTEMS.map((system) => {
-    const name = archive(version, system);
+  const lines = TARGETS.map((target) => {
+    const name = archiveName(version, target);
     const sum = sums.get(name);
     if (sum === undefined) throw new Error(`no sum of ${name}`);
-    values.set(`URL ${system.target}`, `${config.repository}/releases/download/v${version}/${name}`);
-    values.set(`SUM ${system.target}`, sum);
+    values.set(`URL ${target}`, `${config.repository}/releases/download/v${version}/${name}`);
+    values.set(`SUM ${target}`, sum);
     return `${sum}  ${name}`;
   });
   return values.set("SUMS", lines.join("\n"));
@@ -81,15 +83,19 @@ function fill(template: string, values: ReadonlyMap<string, string>): string {
   });
 }
 
-function npmProgram(system: System, from: string, values: ReadonlyMap<string, string>): string {
+/** The npm package that has the program of a system. */
+const npmName = (target: Target) => `netecho-${NODE_NAMES[target].os}-${NODE_NAMES[target].cpu}`;
+
+function npmProgram(version: string, target: Target, values: ReadonlyMap<string, string>): string {
+  const { os, cpu } = NODE_NAMES[target];
   const own: [string, string][] = [
-    ["SYSTEM", `${system.os}-${system.cpu}`],
-    ["ARCHIVE", from],
-    ["OS", system.os],
-    ["CPU", system.cpu],
+    ["NAME", npmName(target)],
+    ["ARCHIVE", archiveName(version, target)],
+    ["OS", os],
+    ["CPU", cpu],
   ];
   const manifest = JSON.parse(fill("npm/program.json", new Map([...values, ...own])));
   // npm leaves it out on musl, where it could not start.
-  if (system.os === "linux") manifest.libc = ["glibc"];
+  if (os === "linux") manifest.libc = ["glibc"];
   return JSON.stringify(manifest, null, 2) + "\n";
 }

@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { errno, Failure } from "../../base/errors.ts";
+import { openNull } from "../../base/platform.ts";
 import type { Accepted, Endpoint, Listener, ListenOptions } from "../stream.ts";
 import { BACKLOG, bind } from "../tcp.ts";
 import { Handshakes } from "./node_handshakes.ts";
@@ -155,7 +156,7 @@ class Waker {
 
 function descriptorShortage(): unknown {
   try {
-    Deno.openSync("/dev/null").close();
+    openNull()?.close();
     return undefined;
   } catch (error) {
     return errno(error) === "EMFILE" || errno(error) === "ENFILE" ? error : undefined;

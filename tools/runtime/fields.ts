@@ -9,34 +9,34 @@ export class Fields {
   /** Throws Error if `length` bytes at `at` are not all inside the file. `what` says what is there. */
   holds(what: string, at: number, length: number): void {
     if (at < 0 || at + length > this.bytes.length) {
-      throw new Error(`${what} goes from ${at} to ${at + length}, and the file ends at ${this.bytes.length}`);
+      throw new Error(`${what} is at ${at} to ${at + length}, and the file ends at ${this.bytes.length}`);
     }
   }
 
   u8(at: number): number {
-    this.holds("a field", at, 1);
+    this.holds("a field of its headers", at, 1);
     return this.#view.getUint8(at);
   }
 
   u16(at: number): number {
-    this.holds("a field", at, 2);
+    this.holds("a field of its headers", at, 2);
     return this.#view.getUint16(at, true);
   }
 
   u32(at: number): number {
-    this.holds("a field", at, 4);
+    this.holds("a field of its headers", at, 4);
     return this.#view.getUint32(at, true);
   }
 
   /** What is above 2**53 comes out rounded: it is no offset in any file. */
   u64(at: number): number {
-    this.holds("a field", at, 8);
+    this.holds("a field of its headers", at, 8);
     return Number(this.#view.getBigUint64(at, true));
   }
 
   /** Big-endian, as in a code signature. */
   bigEndian32(at: number): number {
-    this.holds("a field", at, 4);
+    this.holds("a field of its headers", at, 4);
     return this.#view.getUint32(at);
   }
 

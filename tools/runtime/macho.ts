@@ -67,11 +67,11 @@ export class MachO extends Fields {
 
   *#commands(): Generator<Command> {
     const end = this.commandsEnd;
-    this.holds("the load commands", HEADER_BYTES, end - HEADER_BYTES);
+    this.holds("the table of load commands", HEADER_BYTES, end - HEADER_BYTES);
     let at = HEADER_BYTES;
     for (let left = this.u32(HEADER.commands); left > 0; left--) {
       const command = { kind: this.u32(at), at, size: this.u32(at + 4) };
-      if (command.size < 8 || at + command.size > end) {
+      if (command.size < 8 || command.size % 8 !== 0 || at + command.size > end) {
         throw new Error(`the load command at ${at} has ${command.size} bytes, and the last ends at ${end}`);
       }
       yield command;

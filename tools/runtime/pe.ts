@@ -23,6 +23,7 @@ const PE32_PLUS = 0x20b;
 const RESOURCES = 2;
 const CERTIFICATES = 4; // the one directory that is an offset in the file and not in memory
 const DIRECTORY_BYTES = 8;
+const MAX_DIRECTORIES = 16;
 const SECTION_BYTES = 40;
 /** The section in which `deno compile` puts the program, as a resource. */
 const APPENDED = ".pedata";
@@ -106,7 +107,11 @@ function checkSections(image: Image): void {
 }
 
 function checkDirectories(image: Image): void {
-  for (let number = 0; number < image.u32(image.optional + OPTIONAL.directories); number++) {
+  const count = image.u32(image.optional + OPTIONAL.directories);
+  if (count > MAX_DIRECTORIES) {
+    throw new Error(`it has ${count} directories, and PE no more than ${MAX_DIRECTORIES}`);
+  }
+  for (let number = 0; number < count; number++) {
     const at = image.directory(number);
     const [address, size] = [image.u32(at), image.u32(at + 4)];
     if (number === CERTIFICATES) image.holds("the table of certificates", address, size);
