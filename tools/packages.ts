@@ -23,7 +23,7 @@ const NODE_NAMES: Readonly<Record<Target, NodeNames>> = {
 };
 
 /** The one folder in an archive; with its ending, the archive itself. */
-const folderName = (version: string, target: Target) => `netecho-${version}-${target}`;
+export const folderName = (version: string, target: Target): string => `netecho-${version}-${target}`;
 
 /** The file of a release for a system, by its name on the release page. */
 export const archiveName = (version: string, target: Target): string =>
@@ -52,6 +52,7 @@ export function packageFiles(version: string, sums: ReadonlyMap<string, string>)
     ["scoop/netecho.json", fill("scoop.json", values)],
     ["npm/netecho/package.json", fill("npm/wrapper.json", values)],
     ["npm/netecho/netecho.js", fill("npm/netecho.js", values)],
+    ["npm/netecho/README.md", fill("npm/README.md", values)],
     ...TARGETS.map((target): [string, string] => [
       `npm/${npmName(target)}/package.json`,
       npmProgram(version, target, values),
@@ -84,7 +85,8 @@ function fill(template: string, values: ReadonlyMap<string, string>): string {
 }
 
 /** The npm package that has the program of a system. */
-const npmName = (target: Target) => `netecho-${NODE_NAMES[target].os}-${NODE_NAMES[target].cpu}`;
+export const npmName = (target: Target): string =>
+  `netecho-${NODE_NAMES[target].os}-${NODE_NAMES[target].cpu}`;
 
 function npmProgram(version: string, target: Target, values: ReadonlyMap<string, string>): string {
   const { os, cpu } = NODE_NAMES[target];
