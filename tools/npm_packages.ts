@@ -8,12 +8,13 @@
  */
 
 import config from "../deno.json" with { type: "json" };
-import { folderName, npmName } from "./packages.ts";
+import { npmName } from "./packages.ts";
+import { folderOf } from "./release/names.ts";
 import { type Target, TARGETS } from "./runtime/targets.ts";
 
 /** Copies the program and the licences, and returns the package's folder. */
 function addProgram(dist: string, version: string, target: Target): string {
-  const from = `${dist}/${folderName(version, target)}`;
+  const from = `${dist}/${folderOf(target, version)}`;
   const into = `${dist}/packages/npm/${npmName(target)}`;
   Deno.mkdirSync(`${into}/bin`, { recursive: true });
   for (const { name } of Deno.readDirSync(from)) {

@@ -4,6 +4,7 @@
  */
 
 import config from "../deno.json" with { type: "json" };
+import { archiveOf } from "./release/names.ts";
 import { type Target, TARGETS } from "./runtime/targets.ts";
 
 const TEMPLATES = new URL("../packaging/", import.meta.url);
@@ -21,13 +22,6 @@ const NODE_NAMES: Readonly<Record<Target, NodeNames>> = {
   "aarch64-apple-darwin": { os: "darwin", cpu: "arm64" },
   "x86_64-pc-windows-msvc": { os: "win32", cpu: "x64" },
 };
-
-/** The one folder in an archive; with its ending, the archive itself. */
-export const folderName = (version: string, target: Target): string => `netecho-${version}-${target}`;
-
-/** The file of a release for a system, by its name on the release page. */
-export const archiveName = (version: string, target: Target): string =>
-  folderName(version, target) + (NODE_NAMES[target].os === "win32" ? ".zip" : ".tar.gz");
 
 /** The sums by file, in hex, from SHA256SUMS as sha256sum(1) writes it. Throws on a line that is none. */
 export function readSums(text: string): Map<string, string> {
@@ -64,7 +58,7 @@ export function packageFiles(version: string, sums: ReadonlyMap<string, string>)
 function valuesOf(version: string, sums: ReadonlyMap<string, string>): Map<string, string> {
   const values = new Map([["VERSION", version], ["REPOSITORY", config.repository]]);
   const lines = TARGETS.map((target) => {
-    const name = archiveName(version, target);
+    const name = archiveOf(target, version);
     const sum = sums.get(name);
     if (sum === undefined) throw new Error(`no sum of ${name}`);
     values.set(`URL ${target}`, `${config.repository}/releases/download/v${version}/${name}`);
@@ -92,7 +86,7 @@ function npmProgram(version: string, target: Target, values: ReadonlyMap<string,
   const { os, cpu } = NODE_NAMES[target];
   const own: [string, string][] = [
     ["NAME", npmName(target)],
-    ["ARCHIVE", archiveName(version, target)],
+    ["ARCHIVE", archiveOf(target, version)],
     ["OS", os],
     ["CPU", cpu],
   ];

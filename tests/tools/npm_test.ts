@@ -4,7 +4,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import process from "node:process";
 import { addPrograms } from "../../tools/npm_packages.ts";
-import { archiveName, folderName, packageFiles } from "../../tools/packages.ts";
+import { packageFiles } from "../../tools/packages.ts";
+import { archiveOf, folderOf } from "../../tools/release/names.ts";
 import { TARGETS } from "../../tools/runtime/targets.ts";
 import { has, Lines } from "../support/helpers.ts";
 import { FileServer, shell } from "../support/release.ts";
@@ -58,9 +59,9 @@ class Registry implements AsyncDisposable {
   /** As `deno task release` leaves it. */
   #layOut(): string[] {
     const dist = `${this.folder}/dist`;
-    const sums = new Map(TARGETS.map((target) => [archiveName(VERSION, target), "0".repeat(64)]));
+    const sums = new Map(TARGETS.map((target) => [archiveOf(target, VERSION), "0".repeat(64)]));
     for (const target of TARGETS) {
-      const from = `${dist}/${folderName(VERSION, target)}`;
+      const from = `${dist}/${folderOf(target, VERSION)}`;
       Deno.mkdirSync(from, { recursive: true });
       Deno.writeTextFileSync(`${from}/LICENSE`, "MIT");
       const name = target.includes("windows") ? "netecho.exe" : "netecho";
@@ -79,7 +80,8 @@ class Registry implements AsyncDisposable {
     const filename = `${manifest.name}-${VERSION}.tgz`;
     const dist = { tarball: `${this.env.npm_config_registry}${filename}`, integrity: "" };
     if (["netecho", OWN].includes(manifest.name)) {
-      await shell("npm pack --silent", folder, this.env);
+      // In a cache of its own: npm would find there what it is to fetch.
+      await shell("npm pack --silent", folder, { ...this.env, npm_config_cache: `${this.folder}/packing` });
       const bytes = await Deno.readFile(`${folder}/${filename}`);
       dist.integrity = `sha512-${createHash("sha512").update(bytes).digest("base64")}`;
       this.server.files.set(`/${filename}`, bytes);

@@ -26,13 +26,13 @@ function isWindows(target: Target): boolean {
 }
 
 /** The folder in the archive for a target. */
-export function folderOf(target: Target): string {
-  return `${NAME}-${VERSION}-${target}`;
+export function folderOf(target: Target, version = VERSION): string {
+  return `${NAME}-${version}-${target}`;
 }
 
 /** The archive for a target. */
-export function archiveOf(target: Target): string {
-  return `${folderOf(target)}${isWindows(target) ? ".zip" : ".tar.gz"}`;
+export function archiveOf(target: Target, version = VERSION): string {
+  return `${folderOf(target, version)}${isWindows(target) ? ".zip" : ".tar.gz"}`;
 }
 
 /** The program in its folder. */
