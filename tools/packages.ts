@@ -3,8 +3,9 @@
  * Scoop manifest, and the npm packages without their programs.
  */
 
+import { dirname } from "node:path";
 import config from "../deno.json" with { type: "json" };
-import { archiveOf } from "./release/names.ts";
+import { archiveOf, SUMS } from "./release/names.ts";
 import { type Target, TARGETS } from "./runtime/targets.ts";
 
 const TEMPLATES = new URL("../packaging/", import.meta.url);
@@ -52,6 +53,19 @@ export function packageFiles(version: string, sums: ReadonlyMap<string, string>)
       npmProgram(version, target, values),
     ]),
   ]);
+}
+
+/**
+ * Writes them into the folder of a release, by its SHA256SUMS: the installer beside the archives, since it is published
+ * with them, and the others into `packages/`.
+ */
+export function writePackages(dist: string, version: string): void {
+  const sums = readSums(Deno.readTextFileSync(`${dist}/${SUMS}`));
+  for (const [path, text] of packageFiles(version, sums)) {
+    const file = path === "install.sh" ? `${dist}/${path}` : `${dist}/packages/${path}`;
+    Deno.mkdirSync(dirname(file), { recursive: true });
+    Deno.writeTextFileSync(file, text);
+  }
 }
 
 /** What stands for each word between two `@` in a template. */

@@ -4,8 +4,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import process from "node:process";
 import { addPrograms } from "../../tools/npm_packages.ts";
-import { packageFiles } from "../../tools/packages.ts";
-import { archiveOf, folderOf } from "../../tools/release/names.ts";
+import { writePackages } from "../../tools/packages.ts";
+import { archiveOf, folderOf, SUMS } from "../../tools/release/names.ts";
 import { TARGETS } from "../../tools/runtime/targets.ts";
 import { has, Lines } from "../support/helpers.ts";
 import { FileServer, shell } from "../support/release.ts";
@@ -59,7 +59,6 @@ class Registry implements AsyncDisposable {
   /** As `deno task release` leaves it. */
   #layOut(): string[] {
     const dist = `${this.folder}/dist`;
-    const sums = new Map(TARGETS.map((target) => [archiveOf(target, VERSION), "0".repeat(64)]));
     for (const target of TARGETS) {
       const from = `${dist}/${folderOf(target, VERSION)}`;
       Deno.mkdirSync(from, { recursive: true });
@@ -67,10 +66,9 @@ class Registry implements AsyncDisposable {
       const name = target.includes("windows") ? "netecho.exe" : "netecho";
       Deno.writeTextFileSync(`${from}/${name}`, PROGRAM, { mode: 0o755 });
     }
-    for (const [path, text] of packageFiles(VERSION, sums)) {
-      Deno.mkdirSync(`${dist}/packages/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
-      Deno.writeTextFileSync(`${dist}/packages/${path}`, text);
-    }
+    const sums = TARGETS.map((target) => `${"0".repeat(64)}  ${archiveOf(target, VERSION)}\n`);
+    Deno.writeTextFileSync(`${dist}/${SUMS}`, sums.join(""));
+    writePackages(dist, VERSION);
     return addPrograms(dist, VERSION);
   }
 
