@@ -3,7 +3,7 @@ import { columns, WIDTH, wrapped } from "./cli/columns.ts";
 import { print, reportWidth } from "./cli/output.ts";
 import { keepDebuggerShut } from "./cli/signals.ts";
 import { allCommands, type CommandModule, COMMANDS } from "./commands/table.ts";
-import { programName } from "./base/program.ts";
+import { programName, PURPOSE } from "./base/program.ts";
 import { UsageError } from "./base/units.ts";
 import { EXIT_CODES, Failure, OutputClosed } from "./base/errors.ts";
 
@@ -14,7 +14,7 @@ function overview(width: number): string {
     return [[program, name, takes].filter(Boolean).join(" "), does];
   });
   return [
-    "do bytes get there and back, and how well?",
+    PURPOSE,
     "",
     ...columns(rows, width),
     "",

@@ -5,6 +5,9 @@ import process from "node:process";
 /** The name of the sources, and of a file whose own name cannot be shown. */
 export const PROGRAM = "echo";
 
+/** What it is for: the first line of its help and of its man page. */
+export const PURPOSE = "do bytes get there and back, and how well?";
+
 /** A word of a shell, of a man page and of a terminal alike; a longer one would break the examples of the help. */
 const PLAIN = /^\w[\w.+-]{0,27}$/;
 

@@ -1,6 +1,6 @@
 /** All commands: a row each, from which come the overview, the manual, completions and the man page. */
 
-import type { Command, Flags } from "../cli/flags.ts";
+import type { AllCommands, Command, Flags } from "../cli/flags.ts";
 
 /** What a file of this folder exports. */
 export interface CommandModule {
@@ -8,9 +8,6 @@ export interface CommandModule {
   /** Resolves with false if not all came back right. */
   run(words: string[], all: AllCommands): Promise<boolean | void>;
 }
-
-/** Loads the descriptions of all commands, in the order of the table. */
-export type AllCommands = () => Promise<Command<Flags>[]>;
 
 interface Row {
   /** What follows its name in the overview. */
@@ -42,8 +39,18 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     does: "load, and a report of speed and latency",
     load: () => import("./bench.ts"),
   },
+  completions: {
+    takes: "SHELL",
+    does: "what bash, zsh or fish completes with",
+    load: () => import("./completions.ts"),
+  },
+  man: {
+    does: "the page for man(1)",
+    load: () => import("./man.ts"),
+  },
 };
 
+/** Loads them all. */
 export const allCommands: AllCommands = async () => {
   const modules = await Promise.all(Object.values(COMMANDS).map(({ load }) => load()));
   return modules.map(({ command }) => command);

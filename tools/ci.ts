@@ -31,6 +31,11 @@ const PACKAGES = [
   "wget",
   "buildah",
   "systemd-container",
+  "zsh",
+  "fish",
+  "man-db",
+  "groff",
+  "mandoc",
 ];
 
 const ENVIRONMENT = {

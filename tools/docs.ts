@@ -70,7 +70,9 @@ function commandSection({ name, usage, summary, flags, notes, examples }: Comman
     `## echo ${name}`,
     code("text", [`echo ${usage}`]),
     escaped(summary),
-    table(["flag", "default", "meaning"], flagsOf(flags).map(flagRow)),
+    ...(Object.keys(flags).length === 0
+      ? []
+      : [table(["flag", "default", "meaning"], flagsOf(flags).map(flagRow))]),
     notes.filter((note) => !KIND_NOTES.has(note)).map((note) => `- ${escaped(note)}`).join("\n"),
     code("sh", aligned(examples)),
   ];

@@ -81,7 +81,10 @@ const WRONG: [words: string[], why: string][] = [
   [["serv"], 'unknown command "serv"; did you mean serve?'],
   [["bnech"], 'unknown command "bnech"; did you mean bench?'],
   [["help", "pnig"], 'unknown command "pnig"; did you mean ping?'],
-  [["hello"], 'unknown command "hello"; there are serve, connect, ping, bench (see echo help)'],
+  [
+    ["hello"],
+    'unknown command "hello"; there are serve, connect, ping, bench, completions, man (see echo help)',
+  ],
   [["connect", "--", "-1"], 'bad address "-1": port "-1" is not a number'],
   [["connect", "a\nb"], 'bad address "a\\nb": "a\\nb" is neither'],
   [["serve", "127.0.0.1:0", "unix:"], "a Unix socket is written unix:/path"],

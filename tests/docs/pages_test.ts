@@ -1,6 +1,7 @@
 /** That what README and the manual name is there: pages, commands, flags, tests. */
 
 import { assert, assertEquals } from "@std/assert";
+import { COMMANDS as TABLE } from "../../commands/table.ts";
 import { ECHO } from "../support/helpers.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -8,7 +9,8 @@ const ROOT = new URL("../../", import.meta.url);
 const MORE = ["CONTRIBUTING.md"];
 /** These are written from the tables of flags and events themselves. */
 const GENERATED = ["docs/commands.md", "docs/log.md"];
-const COMMANDS = ["serve", "connect", "ping", "bench"];
+const COMMANDS = Object.keys(TABLE);
+const NAMED = new RegExp(`(?:\\becho|main\\.ts) (${COMMANDS.join("|")})\\b([^|]*)`);
 /** Flags of other programs, Deno's above all. */
 const FOREIGN =
   /^--(allow-\w+|block-signal|frozen|global|no-code-cache|no-prompt|only|peers|rounds|v8-flags)$/;
@@ -98,8 +100,7 @@ Deno.test("every flag that README and docs show is one of the command", async ()
   for (const page of pages.filter((page) => !GENERATED.includes(page))) {
     for (const line of code(read(page))) {
       // A flag belongs to the last command that is named before it; after a pipe, to whoever is there.
-      const [, name = "", words = ""] =
-        /(?:\becho|main\.ts) (serve|connect|ping|bench)\b([^|]*)/.exec(line) ?? [];
+      const [, name = "", words = ""] = NAMED.exec(line) ?? [];
       const shown = name === ""
         ? line.matchAll(/(?<![\w=-])--[a-z][\w-]*/g)
         : words.matchAll(/(?<= )--?[a-z][\w-]*/gi);
