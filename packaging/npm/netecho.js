@@ -35,13 +35,16 @@ function end(code, signal) {
 }
 
 function main() {
-  const child = spawn(program(), process.argv.slice(2), { stdio: "inherit" });
+  const file = program();
+  let child = null;
+  // Before it starts, since a signal may come as soon as it does. Windows has no SIGQUIT and SIGUSR2, and there Ctrl-C
+  // reaches the program by itself.
+  for (const name of SIGNALS.filter((name) => name in constants.signals)) {
+    process.on(name, () => process.platform !== "win32" && child?.kill(name));
+  }
+  child = spawn(file, process.argv.slice(2), { stdio: "inherit" });
   child.on("error", fail);
   child.on("exit", end);
-  for (const name of SIGNALS) {
-    // Windows has no SIGQUIT and SIGUSR2. There Ctrl-C reaches the program by itself.
-    if (name in constants.signals) process.on(name, () => process.platform !== "win32" && child.kill(name));
-  }
 }
 
 try {
