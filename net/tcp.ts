@@ -1,7 +1,7 @@
 /** TCP: `Deno.listen` and `Deno.connect`. */
 
 import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../base/address.ts";
-import { errno, failure, Unreachable } from "../base/errors.ts";
+import { errno, Failure, failure, Unreachable } from "../base/errors.ts";
 import { unlessAborted } from "../base/time.ts";
 import { encodeHeader } from "./proxy/header.ts";
 import type { Listener, ListenOptions, Preamble, Transport } from "./stream.ts";
@@ -49,7 +49,7 @@ export async function dial(
   const { host = DEFAULT_HOST, port } = address;
   try {
     const conn = await firstToAnswer(host, signal, {
-      open: (hostname, signal) => Deno.connect({ hostname, port, signal }),
+      open: (hostname, signal) => Deno.connect({ hostname, port, signal }).catch(told),
       close: (conn) => conn.close(),
     });
     try {
@@ -66,6 +66,16 @@ export async function dial(
   } catch (error) {
     throw failure("connect to", showAddress({ ...address, host }), error);
   }
+}
+
+/** Throws what the system says, in words for connect(2) where they differ from those for bind(2). */
+function told(error: unknown): never {
+  // The second is Windows' code for it.
+  if (!["EADDRNOTAVAIL", "EADDRINUSE"].includes(errno(error))) throw error;
+  throw new Failure(
+    "this machine has no port free for it, or no address that leads there; wait until closed connections are forgotten",
+    { cause: error },
+  );
 }
 
 /** How long an address may be silent before the next one of the same name is tried beside it (RFC 8305, 5). */

@@ -137,3 +137,18 @@ Deno.test({
     );
   },
 });
+
+Deno.test({
+  name: "no free port to connect from is not called a wrong address",
+  ignore: !has("strace"),
+  async fn() {
+    const strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=connect"];
+    const under = [...strace, "-e", "inject=connect:error=EADDRNOTAVAIL"];
+    const { code, stderr } = await run(["connect", "127.0.0.1:1", "hi"], { under });
+    assertMatch(
+      stderr,
+      /^echo: cannot connect to tcp:\/\/127\.0\.0\.1:1: this machine has no port free for it/,
+    );
+    assertEquals(code, 1);
+  },
+});
