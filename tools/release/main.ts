@@ -11,7 +11,10 @@ import { FLAGS } from "../compile.ts";
 import { entriesOf, tarGz, zipped } from "./archive.ts";
 import { bundle, PACKAGES, removed, THREAD_MODULES } from "./bundle.ts";
 import { BUNDLED_WITH, type Compiler, compiler, done } from "./denos.ts";
-import { archiveOf, DIST, folderOf, programOf, ROOT, SUMS } from "./names.ts";
+import { licences } from "./licences.ts";
+import { archiveOf, DIST, folderOf, programOf, ROOT, SBOM, SUMS } from "./names.ts";
+import { packages } from "./packages.ts";
+import { sbom } from "./sbom.ts";
 import { sourceTime } from "./time.ts";
 
 const HELP = `makes dist/: an archive for each system, and ${SUMS}
@@ -48,8 +51,11 @@ async function program(
 }
 
 /** Writes what is beside the program in its folder. */
-async function papers(target: Target): Promise<void> {
-  await Deno.copyFile(`${ROOT}LICENSE`, `${DIST}/${folderOf(target)}/LICENSE`);
+async function papers(target: Target, written: Readonly<Record<string, string>>): Promise<void> {
+  for (const [path, text] of Object.entries(written)) {
+    await Deno.mkdir(`${DIST}/${folderOf(target)}/${path}`.replace(/[^/]*$/, ""), { recursive: true });
+    await Deno.writeTextFile(`${DIST}/${folderOf(target)}/${path}`, text);
+  }
 }
 
 /** Writes the archive for a target. */
@@ -81,13 +87,19 @@ async function main(): Promise<void> {
   const compiling = await compiler(path === undefined ? { version: COMPILED_WITH } : { path });
   const bundled = `${ROOT}.cache/release/bundle`;
   await bundle(bundled, time);
+  const parts = await packages();
+  const written = {
+    "LICENSE": await Deno.readTextFile("LICENSE"),
+    "THIRD-PARTY-LICENSES.txt": await licences(parts, compiling),
+  };
   await removed(DIST);
   for (const target of TARGETS) {
     await Deno.mkdir(`${DIST}/${folderOf(target)}`, { recursive: true });
     await program(target, bundled, compiling, path !== undefined);
-    await papers(target);
+    await papers(target, written);
     await packed(target, time);
   }
+  await Deno.writeTextFile(`${DIST}/${SBOM}`, sbom(parts, compiling, time));
   await sums();
 }
 
