@@ -5,7 +5,7 @@
  */
 
 import { COMPILED_WITH } from "./runtime/denort.ts";
-import { DIST, programOf } from "./release/names.ts";
+import { DIST, programOf, ROOT } from "./release/names.ts";
 import { run } from "./run.ts";
 
 /** Real peers and terminals for the tests. Without one of them, the tests that need it are skipped. */
@@ -36,6 +36,7 @@ const PACKAGES = [
   "man-db",
   "groff",
   "mandoc",
+  "unzip",
 ];
 
 const ENVIRONMENT = {
@@ -90,10 +91,10 @@ async function release(): Promise<void> {
   // What is tested here need not be committed.
   await step(made, { SOURCE_DATE_EPOCH: String(Math.floor(Date.now() / 1000)) });
   if (failures.includes(made.join(" "))) return;
-  const program = `${DIST}/echo`;
+  const program = `${ROOT}.cache/release/echo`;
   await Deno.copyFile(`${DIST}/${programOf("x86_64-unknown-linux-gnu")}`, program);
   await tests([...older, "task", "test"], { ECHO_BIN: program });
-  await tests([deno, "task", "test:release"]);
+  await tests([deno, "task", "test:release"], { ECHO_BIN: program });
 }
 
 await installPackages();

@@ -11,6 +11,9 @@ import { ROOT } from "./names.ts";
 /** The names of the parts depend on the paths of the packages, which must therefore not depend on the machine. */
 export const PACKAGES = `${ROOT}.cache/release/packages`;
 
+/** Where the bundle of a release is made. */
+export const BUNDLE = `${ROOT}.cache/release/bundle`;
+
 /** The modules of the bundle that `deno compile` is told of. */
 export const THREAD_MODULES = THREADS.map(nameOf);
 

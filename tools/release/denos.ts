@@ -10,6 +10,8 @@ export interface Compiler {
   readonly words: readonly string[];
   readonly deno: string;
   readonly v8: string;
+  /** Whether its runtimes come from Deno's own host, and not from npm. */
+  readonly official: boolean;
 }
 
 /** `deno` is a path, or a version from npm. Throws Error if there is none. */
@@ -19,7 +21,7 @@ export async function compiler(
   const words = "path" in deno ? [deno.path] : ["npx", "-y", `deno@${deno.version}`];
   const said = await done([...words, "--version"]);
   const version = (name: string) => new RegExp(`^${name} (\\S+)`, "m").exec(said)?.[1] ?? "";
-  const found = { words, deno: version("deno"), v8: version("v8") };
+  const found = { words, deno: version("deno"), v8: version("v8"), official: "path" in deno };
   if (found.deno === "" || found.v8 === "") throw new Error(`${words.join(" ")} is no Deno: ${said.trim()}`);
   return found;
 }
