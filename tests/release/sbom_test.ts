@@ -2,7 +2,6 @@
 
 import { assertEquals } from "@std/assert";
 import { succeeds } from "../support/commands.ts";
-import { ROOT } from "../support/helpers.ts";
 import { PACKAGES } from "../../tools/release/bundle.ts";
 import { DIST, folderOf, programOf, SBOM } from "../../tools/release/names.ts";
 import { TARGETS } from "../../tools/runtime/targets.ts";
