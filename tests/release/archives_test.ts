@@ -7,9 +7,17 @@ import { archiveOf, DIST, folderOf, NAME, programOf, SUMS, VERSION } from "../..
 import { checkExecutable } from "../../tools/runtime/executable.ts";
 import { type Target, TARGETS } from "../../tools/runtime/targets.ts";
 
+/** What the program prints itself, and the words that make it. */
+const PRINTED = {
+  [`${NAME}.1`]: ["man"],
+  [`completions/${NAME}.bash`]: ["completions", "bash"],
+  [`completions/_${NAME}`]: ["completions", "zsh"],
+  [`completions/${NAME}.fish`]: ["completions", "fish"],
+};
+
 /** What is in the folder for a target besides the program. */
 function papersOf(target: Target): string[] {
-  const papers = ["LICENSE", "THIRD-PARTY-LICENSES.txt"];
+  const papers = ["LICENSE", "THIRD-PARTY-LICENSES.txt", ...Object.keys(PRINTED)];
   if (target.includes("linux")) papers.push(`systemd/${NAME}.service`);
   return papers.map((path) => `${folderOf(target)}/${path}`);
 }
@@ -70,12 +78,17 @@ Deno.test(
   },
 );
 
-Deno.test("the program that was unpacked starts, without an environment and by its own name", async () => {
+Deno.test("the program that was unpacked starts without an environment, and its papers are of its own name", async () => {
   const folder = await Deno.makeTempDir();
+  const target = "x86_64-unknown-linux-gnu";
   try {
-    await succeeds(["tar", "-xzf", `${DIST}/${archiveOf("x86_64-unknown-linux-gnu")}`, "-C", folder]);
-    const program = `${folder}/${programOf("x86_64-unknown-linux-gnu")}`;
-    assertEquals(await succeeds(["env", "-i", program, "--version"]), `${NAME} ${VERSION}\n`);
+    await succeeds(["tar", "-xzf", `${DIST}/${archiveOf(target)}`, "-C", folder]);
+    const bare = ["env", "-i", `${folder}/${programOf(target)}`];
+    assertEquals(await succeeds([...bare, "--version"]), `${NAME} ${VERSION}\n`);
+    for (const [path, words] of Object.entries(PRINTED)) {
+      const paper = await Deno.readTextFile(`${folder}/${folderOf(target)}/${path}`);
+      assertEquals(await succeeds([...bare, ...words]), paper);
+    }
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
