@@ -37,6 +37,9 @@ const PACKAGES = [
   "groff",
   "mandoc",
   "unzip",
+  "qemu-user-static",
+  "libc6-arm64-cross",
+  "libgcc-s1-arm64-cross",
 ];
 
 const ENVIRONMENT = {
