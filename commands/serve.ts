@@ -86,8 +86,8 @@ export const command: Command<typeof flags> = {
     ADDRESS,
     SCHEMES,
     UDP_SERVER,
-    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2 logs the present state, " +
-    "and reads the files of --cert, --key and --client-ca again.",
+    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2, which " +
+    "Windows lacks, logs the present state, and reads the files of --cert, --key and --client-ca again.",
     KINDS.duration.note,
     KINDS.count.note,
   ],

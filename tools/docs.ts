@@ -3,12 +3,13 @@
  * docs/log.md from the events of the server. A test holds both to what this would write.
  */
 
+import { fileURLToPath } from "node:url";
 import { allCommands } from "../commands/table.ts";
 import { type Command, type Flag, type Flags, flagsOf } from "../cli/flags.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { EVENTS, type Fields } from "../server/events.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const COMMANDS = await allCommands();
 

@@ -4,6 +4,7 @@
  * `.ci/denort TARGET` prints the path of one.
  */
 
+import { fileURLToPath } from "node:url";
 import { createHash } from "node:crypto";
 import { run } from "../run.ts";
 import { checkExecutable, cutRuntime } from "./executable.ts";
@@ -12,7 +13,7 @@ import { type Target, targetOf } from "./targets.ts";
 /** The Deno that the runtimes are of, which must be the one that compiles. */
 export const COMPILED_WITH = "2.7.11";
 
-const CACHE = new URL("../../.cache", import.meta.url).pathname;
+const CACHE = fileURLToPath(new URL("../../.cache", import.meta.url));
 const VERSION = "0.22.2";
 
 interface Source {
