@@ -75,19 +75,22 @@ const TYPED: [typed: string, line: string][] = [
   ["netecho every --of-folder m", "netecho every --of-folder my-folder/"],
 ];
 
-const SHELLS_AT_TERMINALS: [shell: "bash" | "zsh", words: string[], read: (path: string) => string][] = [
-  ["bash", ["bash", "--norc", "--noprofile"], (path) => `PS1="> "; . ${path}`],
-  ["zsh", ["zsh", "-f"], (path) => `PS1="> "; autoload -U compinit; compinit -D -u; . ${path}`],
+const COMPINIT = "autoload -U compinit; compinit -D -u";
+/** Shells, and how they read the script `_netecho` of this folder. */
+const AT_TERMINALS: [shell: "bash" | "zsh", words: string[], reads: string][] = [
+  ["bash", ["bash", "--norc", "--noprofile"], ". ./_netecho"],
+  ["zsh", ["zsh", "-f"], `${COMPINIT}; . ./_netecho`],
+  ["zsh", ["zsh", "-f"], `fpath=($PWD $fpath); ${COMPINIT}`],
 ];
 
-for (const [shell, words, read] of SHELLS_AT_TERMINALS) {
+for (const [shell, words, reads] of AT_TERMINALS) {
   Deno.test({
-    name: `${shell} completes a command, a flag, a choice and a file at the TAB of a terminal`,
+    name: `${shell} completes a command, a flag, a choice and a file at a terminal, after ${reads}`,
     ignore: !has("tmux", shell),
     fn: () =>
-      withScript(shell, async (path, folder) => {
+      withScript(shell, async (_, folder) => {
         await using terminal = await Terminal.run(words);
-        await terminal.type(`cd ${folder}; ${read(path)}; clear; echo rea""dy`, "Enter");
+        await terminal.type(`cd ${folder}; PS1="> "; ${reads}; clear; echo rea""dy`, "Enter");
         await terminal.shows(/^ready\n>/m);
         for (const [typed, line] of TYPED) {
           await terminal.type(typed, "Tab");
@@ -118,7 +121,6 @@ Deno.test({
     }),
 });
 
-/** What each shell must say for a flag of a kind: that is where its value is completed, and how. */
 Deno.test("a flag of any kind is in the completions of every shell as soon as it is in a table", () => {
   const flags = flagsOf(every.flags);
   assertEquals(flags.length, Object.keys(KINDS).length + 2);
@@ -146,18 +148,44 @@ for (const shell of SHELLS) {
   });
 }
 
+/** What the function for bash answers when the last of these words is to be completed. */
+function bashOffers(folder: string, id: string, words: readonly string[]): Promise<string> {
+  const line = words.map((word) => `'${word}'`).join(" ");
+  const call = `COMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; ${id} ${words[0]}`;
+  const script = `set -u; cd ${folder}; . ./_netecho; ${call}; echo "\${COMPREPLY[@]-}"`;
+  return shellOutput("bash", "--norc", "-c", script);
+}
+
 Deno.test({
   name: "under the name echo, bash completes ./echo and leaves its own word alone",
   ignore: !has("bash"),
   fn: () =>
-    withScript("bash", async (path, folder) => {
-      const offers = (word: string) => {
-        const call = `COMP_WORDS=(${word} ""); COMP_CWORD=1; _echo ${word}; echo "\${COMPREPLY[@]}"`;
-        return shellOutput("bash", "--norc", "-c", `cd ${folder}; . ${path}; ${call}`);
-      };
-      assertStringIncludes(await offers("./echo"), "serve connect ping bench");
-      assertEquals(await offers("echo"), "my key.pem my-folder _netecho\n");
+    withScript("bash", async (_, folder) => {
+      assertStringIncludes(await bashOffers(folder, "_echo", ["./echo", ""]), "serve connect ping bench");
+      assertEquals(await bashOffers(folder, "_echo", ["echo", "my"]), "my key.pem my-folder\n");
     }, { name: "echo" }),
+});
+
+Deno.test({
+  name: "bash offers what fits: nothing for a number, no flag after --, and --flag=value as one word",
+  ignore: !has("bash"),
+  fn: () =>
+    withScript("bash", async (_, folder) => {
+      const rows: [words: string[], offers: string][] = [
+        [["serve", "--max-clients", ""], ""],
+        [["bench", "-c", "--"], ""],
+        [["serve", "--log-level=w"], "--log-level=warn"],
+        [["serve", "--", "--log"], ""],
+        [["serve", "--", "my-"], "my-folder"],
+        [["every", "--of-folder", "my"], "my-folder"],
+        [["serve", "--log-f"], "--log-format"],
+        [["nonsense", "-"], ""],
+      ];
+      for (const [words, offers] of rows) {
+        const offered = await bashOffers(folder, "_netecho", ["netecho", ...words]);
+        assertEquals(offered, `${offers}\n`, words.join(" "));
+      }
+    }),
 });
 
 Deno.test("a shell that is unknown, missing or one too many is refused in one line", async () => {

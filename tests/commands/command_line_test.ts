@@ -145,6 +145,7 @@ Deno.test("--version, --help, and no command at all", async () => {
   assertEquals(decoder.decode(version!.stdout), `echo ${config.version}\n`);
   const text = decoder.decode(overview!.stdout);
   for (const { name } of tables) assertStringIncludes(text, `  echo ${name} `);
+  assert(text.trimEnd().split("\n").length <= 24, "the overview is more than a screen");
   assertEquals([none!.stderr, none!.stdout.length, none!.code], [text, 0, 2]);
   assertEquals(decoder.decode(serve!.stdout), help(serveCommand) + "\n");
   assertEquals(decoder.decode(connect!.stdout), help(connectCommand) + "\n");
