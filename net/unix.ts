@@ -103,7 +103,10 @@ function makeFolder(inside: string): string {
   }
 }
 
-/** Removes a socket that nobody listens on any more. */
+/**
+ * Removes a socket that nobody listens on any more. The limit of this: macOS, by its manual pages, refuses too where a
+ * live server has as many waiting as it takes.
+ */
 async function clear(path: string): Promise<void> {
   const file = lstat(path);
   if (file === undefined) return;

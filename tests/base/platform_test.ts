@@ -31,6 +31,16 @@ Deno.test({
 });
 
 Deno.test({
+  name: "as on Windows: Ctrl-Break stops it as Ctrl-C does, and the log says which it was",
+  ignore,
+  async fn() {
+    await using server = await ServerProcess.start([], { as: "windows" });
+    assertEquals(await server.stop("SIGQUIT"), 0);
+    assertEquals(server.log.events("stopping").map(({ reason }) => reason), ["SIGBREAK"]);
+  },
+});
+
+Deno.test({
   name: "as on Windows: ping over UDP is told of datagrams that did not get there, and goes on",
   ignore,
   async fn() {

@@ -13,9 +13,8 @@ const sixAlone = <O extends { hostname?: string }>(options: O): O =>
 Object.defineProperty(Deno, "build", { value: { ...Deno.build, os: "windows" } });
 Object.assign(Deno, {
   addSignalListener(name: Deno.Signal, handler: () => void) {
-    if (name === "SIGBREAK") return;
-    if (!COMMON.includes(name)) throw new TypeError(`Invalid signal: ${name}`);
-    addSignalListener(name, handler);
+    if (!COMMON.includes(name) && name !== "SIGBREAK") throw new TypeError(`Invalid signal: ${name}`);
+    addSignalListener(name === "SIGBREAK" ? "SIGQUIT" : name, handler); // Ctrl-\ stands for Ctrl-Break
   },
   listen(options: Deno.TcpListenOptions & { transport?: string; reusePort?: boolean }) {
     if (options.transport === "unix" || options.reusePort) throw new Error("not on Windows");
