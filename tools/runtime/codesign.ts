@@ -17,8 +17,6 @@ const SHA256 = 2;
 const SHA256_BYTES = 32;
 const PAGE_BITS = 12;
 const PAGE_BYTES = 1 << PAGE_BITS;
-/** Of memory on Apple's processors. */
-const SEGMENT_PAGE_BYTES = 16384;
 const MAIN_BINARY = 1n;
 const IDENTIFIER = new TextEncoder().encode("a.out\0"); // as linkers name what they sign
 /** From the directory. */
@@ -40,7 +38,7 @@ export function sign(file: MachO): Uint8Array {
   const directory = DIRECTORY_BYTES + IDENTIFIER.length + pagesIn(limit) * SHA256_BYTES;
   const end = limit + SUPERBLOB_BYTES + directory;
   file.set32(at + 12, end - limit);
-  file.endLinked(end, SEGMENT_PAGE_BYTES);
+  file.endLinked(end);
   const signed = new Uint8Array(end);
   signed.set(file.bytes.subarray(0, limit));
   signed.set(signatureFor(signed.subarray(0, limit), file.segment("__TEXT")), limit);

@@ -45,7 +45,12 @@ function checkPrograms(elf: Fields): void {
   for (let at = table; at < table + count * PROGRAM_BYTES; at += PROGRAM_BYTES) {
     const [offset, address, size] = [elf.u64(at + 8), elf.u64(at + 16), elf.u64(at + 32)];
     elf.holds("a segment", offset, size);
-    entered ||= elf.u32(at) === LOAD && entry >= address && entry < address + size;
+    if (elf.u32(at) !== LOAD) continue;
+    const page = elf.u64(at + 48) || 1;
+    if (offset % page !== address % page) {
+      throw new Error(`the segment at ${offset} does not begin with a page`);
+    }
+    entered ||= entry >= address && entry < address + size;
   }
   if (!entered) throw new Error("no segment holds its entry point");
 }

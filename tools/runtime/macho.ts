@@ -15,6 +15,11 @@ const SEGMENT = { name: 8, address: 24, memory: 32, offset: 40, size: 48 };
 const COMMAND = { segment: 0x19, symbols: 0x2, signature: 0x1d, main: 0x80000028 };
 const ENTRY = 8;
 
+/** A page of memory on a processor. */
+export function pageBytes(machine: number): number {
+  return machine === MACHO_MACHINE.aarch64 ? 16384 : 4096;
+}
+
 /** A range of __LINKEDIT that a command names: where in the command its offset and its count are. */
 type Range = readonly [offset: number, count: number, bytesEach: number];
 const BLOB: readonly Range[] = [[8, 12, 1]];
@@ -124,10 +129,11 @@ export class MachO extends Fields {
   }
 
   /** Makes __LINKEDIT end at `end` of the file, and in memory with that page. */
-  endLinked(end: number, pageBytes: number): void {
+  endLinked(end: number): void {
     const { command, offset } = this.segment("__LINKEDIT");
+    const page = pageBytes(this.machine);
     this.set64(command.at + SEGMENT.size, end - offset);
-    this.set64(command.at + SEGMENT.memory, Math.ceil((end - offset) / pageBytes) * pageBytes);
+    this.set64(command.at + SEGMENT.memory, Math.ceil((end - offset) / page) * page);
   }
 
   /** Puts __LINKEDIT elsewhere: at `address` in memory, and at `offset` of the file. */
@@ -177,6 +183,7 @@ export function checkMachO(bytes: Uint8Array, machine: number): void {
 
 /** Segments follow each other in the file and in memory. */
 function checkSegments(file: MachO): void {
+  const page = pageBytes(file.machine);
   let [end, free] = [0, 0];
   for (const { command, name, address, memory, offset, size } of file.segments) {
     if (command.size < SEGMENT_BYTES) throw new Error(`the command of ${name} is cut off`);
@@ -186,6 +193,11 @@ function checkSegments(file: MachO): void {
     }
     if (size > 0 && offset < end) {
       throw new Error(`segment ${name} begins at ${offset} in the file, where others reach up to ${end}`);
+    }
+    if (offset % page !== 0 || address % page !== 0) {
+      throw new Error(
+        `segment ${name} begins at ${offset} in the file, at ${address} in memory: not with a page`,
+      );
     }
     if (size > memory) throw new Error(`segment ${name} has ${size} bytes, and room for ${memory}`);
     free = address + memory;

@@ -4,7 +4,6 @@ import { Buffer } from "node:buffer";
 import { sign } from "./codesign.ts";
 import { MachO, MACHO_MACHINE } from "./macho.ts";
 
-const X86_PAGE_BYTES = 4096;
 /** For Intel, the program is appended: these bytes, its length as u64, and itself. */
 const MARK = Buffer.from([...new TextEncoder().encode("<~sui-data~>"), 0xef, 0xbe, 0xad, 0xde]);
 /** For Apple's processors, it is a segment of its own, and what comes behind it has moved. */
@@ -23,7 +22,7 @@ function withoutTail(program: MachO): Uint8Array {
     throw new Error("it does not end as a compiled program does");
   }
   const runtime = new MachO(program.bytes.slice(0, end));
-  runtime.endLinked(end, X86_PAGE_BYTES);
+  runtime.endLinked(end);
   runtime.endStrings(end); // they had been made to reach to the end of the program
   return runtime.bytes;
 }

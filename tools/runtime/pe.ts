@@ -14,6 +14,7 @@ const HEADER = { machine: 4, sections: 6, optionalSize: 20, optional: 24 };
 const OPTIONAL = {
   entry: 16,
   alignment: 32,
+  fileAlignment: 36,
   imageSize: 56,
   headersSize: 60,
   directories: 108,
@@ -67,8 +68,13 @@ class Image extends Fields {
 
   /** Where it ends in memory. `deno compile` does not round this up, as it should be; Windows does, all the same. */
   get imageEnd(): number {
+    return this.pageEnd(this.u32(this.optional + OPTIONAL.imageSize));
+  }
+
+  /** Where the page ends that an address in memory is the end of something in. */
+  pageEnd(address: number): number {
     const alignment = this.u32(this.optional + OPTIONAL.alignment) || 1;
-    return Math.ceil(this.u32(this.optional + OPTIONAL.imageSize) / alignment) * alignment;
+    return Math.ceil(address / alignment) * alignment;
   }
 
   /** Where the entry of the directory of that number is. */
@@ -90,19 +96,24 @@ export function checkPe(bytes: Uint8Array, machine: number): void {
   }
 }
 
-/** In memory, sections follow each other and fill the image. */
+/** In memory, sections follow each other page by page and fill the image, or Windows refuses it. */
 function checkSections(image: Image): void {
   let free = image.u32(image.optional + OPTIONAL.headersSize);
   image.holds("the headers", 0, free);
+  const sectors = image.u32(image.optional + OPTIONAL.fileAlignment);
   for (const { name, address, memory, offset, size } of image.sections) {
     image.holds(`section ${name}`, offset, size);
-    if (address < free) {
-      throw new Error(`section ${name} begins at ${address}, where others reach up to ${free}`);
+    if (offset % sectors !== 0) {
+      throw new Error(`section ${name} begins at ${offset}, not a multiple of ${sectors}`);
     }
-    free = address + memory;
+    const next = image.pageEnd(free);
+    if (address !== next) {
+      throw new Error(`section ${name} begins at ${address} in memory, and not at ${next}`);
+    }
+    free = address + (memory || size);
   }
-  if (free > image.imageEnd) {
-    throw new Error(`its sections end at ${free}, and the image at ${image.imageEnd}`);
+  if (image.pageEnd(free) !== image.imageEnd) {
+    throw new Error(`its sections end at ${image.pageEnd(free)}, and the image at ${image.imageEnd}`);
   }
 }
 

@@ -8,7 +8,11 @@ const [PROGRAMS, CODE, SECTIONS, END] = [64, 120, 136, 264];
 
 /** A header, one segment with the code, and the headers of the two sections: none, and names. */
 function sample(...changes: Parameters<typeof filled>[1]): Uint8Array {
-  const segment = [[PROGRAMS, 4, 1], [PROGRAMS + 16, 8, 0x1000], [PROGRAMS + 32, 8, SECTIONS]] as const;
+  const segment = [[PROGRAMS, 4, 1], [PROGRAMS + 16, 8, 0x1000], [PROGRAMS + 32, 8, SECTIONS], [
+    PROGRAMS + 48,
+    8,
+    0x1000,
+  ]] as const;
   const names = [[SECTIONS + 68, 4, 3], [SECTIONS + 88, 8, CODE], [SECTIONS + 96, 8, 16]] as const;
   return filled(END, [
     ...[[0, 4, 0x464c457f], [4, 2, 0x0102], [16, 2, 3], [18, 2, ELF_MACHINE.x86_64]] as const,
@@ -45,6 +49,7 @@ for (
     ["an entry point outside", /entry point/, [24, 8, 0x5000]],
     ["a segment outside", /a segment is at 0 to 265/, [PROGRAMS + 32, 8, 265]],
     ["a segment at the end of 64 bits", /a segment is at/, [PROGRAMS + 8, 8, 2 ** 63]],
+    ["a segment that begins within a page", /does not begin with a page/, [PROGRAMS + 48, 8, 0x2000]],
     ["section headers outside", /section headers is at 137 to 265/, [40, 8, SECTIONS + 1]],
     ["a section outside", /a section is at 255 to 271/, [SECTIONS + 88, 8, 255]],
     ["no names of sections", /no section of names/, [62, 2, 2]],

@@ -53,6 +53,10 @@ for (
       [LINKED + 40, 8, LINKED_AT - 1] as const,
       [LINKED + 48, 8, STRINGS + 1] as const,
     ]],
+    ["a segment that begins within a page", /begins at 16385 in the file/, ...[
+      [LINKED + 40, 8, LINKED_AT + 1] as const,
+      [LINKED + 48, 8, STRINGS - 1] as const,
+    ]],
     ["a segment without room", /has 40 bytes, and room for 39/, [LINKED + 32, 8, 39]],
     ["strings outside", /points to 16384 to 16425, and __LINKEDIT/, [SYMBOLS + 20, 4, STRINGS + 1]],
     ["symbols outside", /points to 16416 to 16432/, [SYMBOLS + 8, 4, 16416], [SYMBOLS + 12, 4, 1]],

@@ -14,7 +14,11 @@ function sample(...changes: Changes): Uint8Array {
   const bytes = filled(END, [
     ...[[0, 2, 0x5a4d], [0x3c, 4, HEADER], [HEADER, 4, 0x4550], [HEADER + 4, 2, PE_MACHINE.x86_64]] as const,
     ...[[HEADER + 6, 2, 1], [HEADER + 20, 2, 240], [OPTIONAL, 2, 0x20b]] as const,
-    ...[[OPTIONAL + 16, 4, 0x1000], [OPTIONAL + 32, 4, 0x1000], [OPTIONAL + 56, 4, 0x2000]] as const,
+    ...[[OPTIONAL + 16, 4, 0x1000], [OPTIONAL + 32, 4, 0x1000], [OPTIONAL + 36, 4, 512], [
+      OPTIONAL + 56,
+      4,
+      0x2000,
+    ]] as const,
     ...[[OPTIONAL + 60, 4, CODE], [OPTIONAL + 108, 4, 16]] as const,
     ...section(SECTIONS, 0x1000, CODE, 512),
     ...changes,
@@ -62,8 +66,10 @@ for (
     ["another processor", /for machine 43620, not 34404/, [HEADER + 4, 2, 0xaa64]],
     ["an entry point outside", /entry point/, [OPTIONAL + 16, 4, 0x1200]],
     ["a section outside", /section .text is at 1025 to 1537/, [SECTIONS + 20, 4, CODE + 1]],
-    ["a section over the headers", /begins at 512, where others reach up to 1024/, [SECTIONS + 12, 4, 512]],
-    ["a section that the image has no room for", /end at 8193, and the image at 8192/, [
+    ["a section over the headers", /begins at 512 in memory, and not at 4096/, [SECTIONS + 12, 4, 512]],
+    ["a hole in memory", /begins at 8192 in memory, and not at 4096/, [SECTIONS + 12, 4, 0x2000]],
+    ["a section between sectors", /begins at 1023, not a multiple of 512/, [SECTIONS + 20, 4, CODE - 1]],
+    ["a section that the image has no room for", /end at 12288, and the image at 8192/, [
       SECTIONS + 8,
       4,
       0x1001,
