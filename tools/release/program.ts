@@ -2,11 +2,12 @@
 
 import { FLAGS } from "../compile.ts";
 import { denort } from "../runtime/denort.ts";
+import { checkExecutable } from "../runtime/executable.ts";
 import type { Target } from "../runtime/targets.ts";
 import { PACKAGES, THREAD_MODULES } from "./bundle.ts";
 import { type Compiler, done } from "./denos.ts";
 
-/** Writes it to `output`, from the bundle in a folder. Throws Error. */
+/** Writes it to `output`, from the bundle in a folder, and checks that it is whole. Throws Error. */
 export async function compileFor(
   target: Target,
   bundled: string,
@@ -30,4 +31,9 @@ export async function compileFor(
     `${bundled}/main.js`,
   ];
   await done(command, { DENO_DIR: PACKAGES, ...(official ? {} : { DENORT_BIN: await denort(target) }) });
+  try {
+    checkExecutable(output, target);
+  } catch (error) {
+    throw new Error(`${output}: ${(error as Error).message}`);
+  }
 }
