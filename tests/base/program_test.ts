@@ -48,6 +48,9 @@ Deno.test({
         assertStringIncludes(text, "netecho");
         assertEquals(text.match(/(?<!net)\becho (?!server|service)|^echo:/gm), null, text);
       }
+      assertStringIncludes(await ran(link, ["completions", "bash"]), "\ncomplete -F _netecho netecho\n");
+      assertStringIncludes(await ran(link, ["man"]), "\n\\fBnetecho connect 10.0.0.7");
+      assertStringIncludes(await ran("$(reboot)", ["completions", "fish"]), "\ncomplete -c echo -n");
       for (const as of ["a b", "a\nb", "\x1b[31mred", "n".repeat(200), ""]) {
         const why = 'unknown command "serv"; did you mean serve?';
         assertEquals(await ran(as, ["serv"]), `echo: ${why}\n`, JSON.stringify(as));

@@ -105,5 +105,8 @@ Deno.test("what is printed is the page, under the name of the program", async ()
 Deno.test("the date of the page is that of the version in the changelog, once it has one", () => {
   const changelog = Deno.readTextFileSync(new URL("../../CHANGELOG.md", import.meta.url));
   const heading = new RegExp(`^## ${RegExp.escape(config.version)} \\((.*)\\)$`, "m").exec(changelog)?.[1];
-  assert(heading === "unreleased" || heading === config.released, `${heading} is not ${config.released}`);
+  assert(
+    heading === "unreleased" || heading === config.released,
+    `CHANGELOG.md says ${heading}, and deno.json that it is released ${config.released}`,
+  );
 });
