@@ -24,8 +24,8 @@ const KIND_NOTES: readonly string[] = Object.values(KINDS).map(({ note }) => not
 const EVERY_EXIT = `${EXIT_CODES.slice(EXITS.length)} A second signal to stop ends it at once, with 130.`;
 const ENVIRONMENT = [
   "DENO_TLS_CA_STORE",
-  "The CAs that are trusted where no --ca is given: system, mozilla, or both with a comma between them. Deno 2.7 " +
-  "takes those of mozilla unless it is told.",
+  "Where no --ca is given, a program made of Deno 2.7 trusts the CAs of Mozilla beside those of the system; with the " +
+  "word system in this variable, it trusts those of the system alone.",
 ] as const;
 /** Programs that do one of these things, in the order of sections and names. */
 const SEE_ALSO = ["nc(1)", "openssl-s_client(1ssl)", "socat(1)", "signal(7)", "ping(8)"];
