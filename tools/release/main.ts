@@ -10,7 +10,8 @@ import { type Target, TARGETS } from "../runtime/targets.ts";
 import { entriesOf, tarGz, zipped } from "./archive.ts";
 import { BUNDLE, bundle, removed } from "./bundle.ts";
 import { BUNDLED_WITH, compiler } from "./denos.ts";
-import { archiveOf, DIST, folderOf, programOf, ROOT, SBOM, SUMS } from "./names.ts";
+import { archiveOf, DIST, folderOf, programOf, ROOT, SBOM, SUMS, VERSION } from "./names.ts";
+import { writePackages } from "../packages.ts";
 import { packages } from "./packages.ts";
 import { lay, papers, papersOfLinux } from "./papers.ts";
 import { compileFor } from "./program.ts";
@@ -34,7 +35,8 @@ async function pack(target: Target, time: number): Promise<void> {
 
 /** Writes the sums of all files that are in DIST itself. */
 async function sums(): Promise<void> {
-  const names = [...Deno.readDirSync(DIST)].filter(({ isFile }) => isFile).map(({ name }) => name).sort();
+  const files = [...Deno.readDirSync(DIST)].filter(({ isFile, name }) => isFile && name !== SUMS);
+  const names = files.map(({ name }) => name).sort();
   const lines = await Promise.all(names.map(async (name) => {
     const sum = createHash("sha256").update(await Deno.readFile(`${DIST}/${name}`)).digest("hex");
     return `${sum}  ${name}\n`;
@@ -62,6 +64,8 @@ async function main(path: string | undefined): Promise<void> {
   }
   await Deno.writeTextFile(`${DIST}/${SBOM}`, sbom(parts, compiling, time));
   await sums();
+  writePackages(DIST, VERSION);
+  await sums(); // with the installer, which has the sums of the archives in it
 }
 
 if (import.meta.main) {
