@@ -29,6 +29,7 @@ const PACKAGES = [
   "ruby",
   "curl",
   "wget",
+  "unzip",
   "buildah",
   "systemd-container",
   "zsh",
