@@ -68,14 +68,19 @@ export async function dial(
   }
 }
 
-/** Throws what the system says, in words for connect(2) where they differ from those for bind(2). */
+const NO_SOURCE =
+  "this machine has no port free for it, or no address that leads there; wait until closed connections are forgotten";
+/** What connect(2) means by what means something else for a listener. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: NO_SOURCE,
+  EADDRINUSE: NO_SOURCE, // so Windows says it
+  EACCES: "not permitted by the system; a firewall rule forbids it, or it is an address of many (broadcast)",
+};
+
+/** Throws it, in these words where there are any. */
 function told(error: unknown): never {
-  // The second is Windows' code for it.
-  if (!["EADDRNOTAVAIL", "EADDRINUSE"].includes(errno(error))) throw error;
-  throw new Failure(
-    "this machine has no port free for it, or no address that leads there; wait until closed connections are forgotten",
-    { cause: error },
-  );
+  const why = REASONS[errno(error)];
+  throw why === undefined ? error : new Failure(why, { cause: error });
 }
 
 /** How long an address may be silent before the next one of the same name is tried beside it (RFC 8305, 5). */
