@@ -29,7 +29,6 @@ const PACKAGES = [
   "ruby",
   "curl",
   "wget",
-  "unzip",
   "buildah",
   "systemd-container",
   "zsh",

@@ -13,7 +13,7 @@ const COMMANDS = Object.keys(TABLE);
 const NAMED = new RegExp(`(?:\\becho|main\\.ts) (${COMMANDS.join("|")})\\b([^|]*)`);
 /** Flags of other programs, Deno's above all. */
 const FOREIGN =
-  /^--(allow-\w+|block-signal|frozen|global|no-code-cache|no-prompt|only|peers|rounds|v8-flags)$/;
+  /^--(allow-\w+|block-signal|check|deno|frozen|global|ignore-missing|no-code-cache|no-prompt|only|peers|predicate-type|repo|rounds|signer-workflow|v8-flags)$/;
 
 const read = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
 const pages = ["README.md", ...MORE, ...files("docs").filter((path) => path.endsWith(".md"))];
