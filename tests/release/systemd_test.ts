@@ -17,8 +17,8 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$WORK/upper,workdir=$WORK/work"
 cp -r "$FILES/." "$WORK/root"
 timeout 60 systemd-nspawn --quiet -D "$WORK/root" -M "netecho-$$" --register=no --keep-unit --private-network \\
   --console=pipe --bind-ro="$PROGRAM:/usr/local/bin/netecho" "$@" </dev/null >"$WORK/console" 2>&1 ||
-  { cat "$WORK/console"; exit 1; }
-cat "$WORK/root/checked" || true
+  { cat "$WORK/console" "$WORK/root/checked"; exit 1; }
+if [ -f "$WORK/root/checked" ]; then cat "$WORK/root/checked"; fi
 `;
 
 const CHECK_UNIT = `
@@ -49,11 +49,16 @@ systemctl kill --signal KILL netecho
 connect --retry 10s 127.0.0.1 after it was killed
 systemctl stop netecho
 systemctl show --property Result --property ExecMainStatus netecho
+openssl req -x509 -config /dev/null -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout /root/key.pem -out /root/cert.pem \\
+  -subj /CN=netecho -addext subjectAltName=DNS:localhost 2>/dev/null
 mkdir -p /etc/systemd/system/netecho.service.d
-cat >/etc/systemd/system/netecho.service.d/override.conf <<END
+cat >/etc/systemd/system/netecho.service.d/override.conf <<'END'
 [Service]
 ExecStart=
-ExecStart=/usr/local/bin/netecho serve 127.0.0.1:7 unix:/run/netecho/echo.sock
+ExecStart=/usr/local/bin/netecho serve 127.0.0.1:7 unix:/run/netecho/echo.sock tls://:8891 \\
+  --cert \${CREDENTIALS_DIRECTORY}/cert.pem --key \${CREDENTIALS_DIRECTORY}/key.pem
+LoadCredential=cert.pem:/root/cert.pem
+LoadCredential=key.pem:/root/key.pem
 PrivateUsers=no
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 AmbientCapabilities=CAP_NET_BIND_SERVICE
@@ -62,6 +67,7 @@ systemctl daemon-reload
 systemctl start netecho
 connect --retry 10s 127.0.0.1:7 on port 7
 connect --retry 10s unix:/run/netecho/echo.sock over a Unix socket
+connect --retry 10s tls://localhost:8891 --ca /root/cert.pem over TLS
 systemctl stop netecho
 journalctl --sync
 journalctl --unit netecho --output cat
@@ -84,7 +90,7 @@ async function inContainer(files: Record<string, string>, words: readonly string
 }
 
 /** Not without root's rights, and not in each container. */
-const BOOTS = isFile(PROGRAM) && has("systemd-nspawn", "unshare") &&
+const BOOTS = isFile(PROGRAM) && has("systemd-nspawn", "unshare", "openssl") &&
   (await inContainer({ "etc/hostname": "netecho" }, ["/bin/true"])).code === 0;
 
 Deno.test({
@@ -120,7 +126,7 @@ Deno.test({
     const [user = ""] = lines.filter((line) => line.startsWith("user "));
     assertMatch(user, /^user 6\d{4}$/, output); // of DynamicUser=
     assertEquals(
-      lines.slice(0, lines.indexOf("on port 7") + 2).filter((line) => line !== user),
+      lines.slice(0, lines.indexOf("on port 7") + 3).filter((line) => line !== user),
       [
         "over TCP",
         "over IPv6",
@@ -132,6 +138,7 @@ Deno.test({
         "ExecMainStatus=0",
         "on port 7",
         "over a Unix socket",
+        "over TLS",
       ],
     );
     assertMatch(output, /WARN {2}up .*, 0 open \(0\), 2 clients served, 1 datagram/, output);
