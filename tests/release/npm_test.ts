@@ -63,6 +63,7 @@ class Registry implements AsyncDisposable {
       const from = `${dist}/${folderOf(target, VERSION)}`;
       Deno.mkdirSync(from, { recursive: true });
       Deno.writeTextFileSync(`${from}/LICENSE`, "MIT");
+      Deno.writeTextFileSync(`${from}/THIRD-PARTY-LICENSES.txt`, "others");
       const name = target.includes("windows") ? "netecho.exe" : "netecho";
       Deno.writeTextFileSync(`${from}/${name}`, PROGRAM, { mode: 0o755 });
     }
@@ -124,10 +125,8 @@ Deno.test({
       "netecho",
       OWN,
     ]);
-    assertEquals(
-      Deno.readTextFileSync(`${registry.project}/node_modules/${OWN}/LICENSE`),
-      "MIT",
-    );
+    const files = [...Deno.readDirSync(`${registry.project}/node_modules/${OWN}`)].map(({ name }) => name);
+    assertEquals(files.sort(), ["LICENSE", "THIRD-PARTY-LICENSES.txt", "bin", "package.json"]);
 
     assertEquals(await ended(registry.command("connect", "", "a b")), [
       0,
