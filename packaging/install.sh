@@ -145,19 +145,20 @@ EOF
   [ -n "$SUM" ] || die "there is no sum of $ARCHIVE: that release has no file for this system"
 }
 
-# Puts the program into place in one step, so that one that runs, or an older one, is never half written.
+# Puts the program into place in one step, so that one that runs, or an older one, is never half written. It is tried
+# there first: in a temporary folder nothing may be allowed to run.
 install_file() {
   tar -xzf "$WORK/$ARCHIVE" -C "$WORK" || die "could not unpack $ARCHIVE"
   file="$WORK/${ARCHIVE%.tar.gz}/netecho"
   [ -f "$file" ] || die "there is no netecho in $ARCHIVE"
-  chmod 755 "$file"
-  "$file" --version >"$WORK/said" 2>&1 ||
-    die "netecho does not start here ($(head -n 1 "$WORK/said")); on Linux it needs glibc 2.27"
   mkdir -p "$FOLDER" || die "could not make $FOLDER; choose another with NETECHO_INSTALL_DIR"
   NEW="$FOLDER/.netecho.$$"
-  if ! cp "$file" "$NEW" || ! mv -f "$NEW" "$FOLDER/netecho"; then
+  if ! cp "$file" "$NEW" || ! chmod 755 "$NEW"; then
     die "could not write to $FOLDER; choose another with NETECHO_INSTALL_DIR"
   fi
+  "$NEW" --version >"$WORK/said" 2>&1 ||
+    die "netecho does not start here ($(head -n 1 "$WORK/said")); on Linux it needs glibc 2.27"
+  mv -f "$NEW" "$FOLDER/netecho" || die "could not replace $FOLDER/netecho"
 }
 
 hint_path() {

@@ -269,6 +269,18 @@ Deno.test("install.sh: a program that does not start here is not installed", asy
   RELEASE.set("install.sh", own);
 });
 
+Deno.test({
+  name: "install.sh: a folder that nothing can be written to is named, with the way out",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using machine = new Machine();
+    for (const folder of ["/dev/full", "/proc/netecho"]) {
+      const said = await machine.install([], { NETECHO_INSTALL_DIR: folder });
+      assertRefused(machine, said, `could not make ${folder}; choose another with NETECHO_INSTALL_DIR`);
+    }
+  },
+});
+
 Deno.test("install.sh: bad words are refused before anything is opened", async () => {
   await using machine = new Machine();
   for (const word of ["../../x", "--prefix", "9.8.7/..", "9 8", "next", ""]) {
