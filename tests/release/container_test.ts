@@ -3,8 +3,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { isFile, ran, succeeds } from "../support/commands.ts";
 import { has, ROOT } from "../support/helpers.ts";
+import { archiveOf, DIST, VERSION } from "../../tools/release/names.ts";
 
-const PROGRAM = Deno.env.get("ECHO_BIN") ?? `${ROOT}echo`;
+/** Of `deno task release`, for the processor that this runs on, and for the other one. */
+const ARCHIVE = `${DIST}/${archiveOf("x86_64-unknown-linux-gnu")}`;
+const ARM64 = `${DIST}/${archiveOf("aarch64-unknown-linux-gnu")}`;
 /** Of namespaces: not every container lets one be made inside it. */
 const APART = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc"];
 /** All files: another one is a decision, not an accident. */
@@ -62,7 +65,7 @@ interface Config {
 const makeTwice = (folder: string) =>
   Promise.all(
     ["a", "b"].map(async (name) =>
-      (await succeeds(["packaging/container/build.sh", PROGRAM, `${folder}/${name}.tar`])).trim()
+      (await succeeds(["packaging/container/build.sh", ARCHIVE, `${folder}/${name}.tar`])).trim()
     ),
   );
 
@@ -85,7 +88,7 @@ async function runAsRuntime(folder: string, { config }: Config): Promise<string[
   return (await succeeds([...APART, "sh", "-c", RUN], env)).trimEnd().split("\n");
 }
 
-const CAN = isFile(PROGRAM) && has("buildah", "curl", "dpkg-deb", "setpriv", "ip", "unshare") &&
+const CAN = isFile(ARCHIVE) && has("buildah", "curl", "dpkg-deb", "setpriv", "ip", "unshare") &&
   (await ran([...APART, "true"])).code === 0;
 
 Deno.test({
@@ -119,7 +122,7 @@ Deno.test({
       ];
       await succeeds([...buildah, "from", "--name", "image", `docker-archive:${folder}/a.tar`]);
       const version = ["run", "--isolation", "chroot", "image", "--", "/usr/bin/netecho", "--version"];
-      assertMatch(await succeeds([...buildah, ...version]), /^\w+ \d+\.\d+\.\d+\n$/);
+      assertEquals(await succeeds([...buildah, ...version]), `netecho ${VERSION}\n`);
 
       const image = await unpack(folder);
       assertEquals(image.architecture, "amd64");
@@ -141,6 +144,33 @@ Deno.test({
         "Uid: 65532 65532 65532 65532 CapEff: 0000000000000000 ",
         "stopped: 0",
       ]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "the image for arm64 is of that processor, and has its loader",
+  ignore: !CAN || !isFile(ARM64),
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      await succeeds(["packaging/container/build.sh", ARM64, `${folder}/a.tar`]);
+      assertEquals((await unpack(folder)).architecture, "arm64");
+      const [loader = "", ...libraries] = FILES.filter((path) => path.startsWith("lib")).reverse();
+      const names = [loader.replace("lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"), ...libraries];
+      for (const path of names) {
+        const file = await succeeds([
+          "od",
+          "-An",
+          "-tx1",
+          "-j18",
+          "-N1",
+          `${folder}/files/${path.replace("x86_64", "aarch64")}`,
+        ]);
+        assertEquals(file.trim(), "b7", path); // EM_AARCH64
+      }
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

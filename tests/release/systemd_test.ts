@@ -3,9 +3,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { isFile, type Ran, ran } from "../support/commands.ts";
 import { has, ROOT } from "../support/helpers.ts";
+import { DIST, programOf } from "../../tools/release/names.ts";
 
 const UNIT = `${ROOT}packaging/systemd/netecho.service`;
-const PROGRAM = Deno.env.get("ECHO_BIN") ?? `${ROOT}echo`;
+const PROGRAM = `${DIST}/${programOf("x86_64-unknown-linux-gnu")}`;
 
 /** Lays a writable tmpfs over this machine's files, runs $2... there, and prints $1. All mounts end with it. */
 const OVERLAY = `
@@ -82,7 +83,7 @@ async function inContainer(files: Record<string, string>, words: readonly string
       await Deno.writeTextFile(`${folder}/files/${path}`, text);
     }
     await Deno.mkdir(`${folder}/work`);
-    const env = { WORK: `${folder}/work`, FILES: `${folder}/files`, PROGRAM: Deno.realPathSync(PROGRAM) };
+    const env = { WORK: `${folder}/work`, FILES: `${folder}/files`, PROGRAM };
     return await ran(["unshare", "--mount", "sh", "-c", OVERLAY, "sh", ...words], env);
   } finally {
     await Deno.remove(folder, { recursive: true });
