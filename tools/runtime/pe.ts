@@ -99,7 +99,7 @@ export function checkPe(bytes: Uint8Array, machine: number): void {
 /** In memory, sections follow each other page by page and fill the image, or Windows refuses it. */
 function checkSections(image: Image): void {
   let free = image.u32(image.optional + OPTIONAL.headersSize);
-  image.holds("the headers", 0, free);
+  image.holds("the area of headers", 0, free);
   const sectors = image.u32(image.optional + OPTIONAL.fileAlignment);
   for (const { name, address, memory, offset, size } of image.sections) {
     image.holds(`section ${name}`, offset, size);

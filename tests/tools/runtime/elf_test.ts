@@ -52,6 +52,9 @@ for (
     ["a segment that begins within a page", /does not begin with a page/, [PROGRAMS + 48, 8, 0x2000]],
     ["section headers outside", /section headers is at 137 to 265/, [40, 8, SECTIONS + 1]],
     ["a section outside", /a section is at 255 to 271/, [SECTIONS + 88, 8, 255]],
+    ["program headers of another size", /program headers have a strange size/, [54, 2, 32]],
+    ["section headers of another size", /section headers have a strange size/, [58, 2, 40]],
+    ["program headers outside", /program headers is at 209 to 265/, [32, 8, END - 55]],
     ["no names of sections", /no section of names/, [62, 2, 2]],
   ] as const
 ) {

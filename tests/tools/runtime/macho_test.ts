@@ -49,10 +49,14 @@ for (
     ["a segment outside", /segment __LINKEDIT is at 16384 to 16425/, [LINKED + 48, 8, STRINGS + 1]],
     ["something behind __LINKEDIT", /its segments end at 16423, and the file at 16424/, [LINKED + 48, 8, 39]],
     ["segments over each other", /begins at 4294983679/, [LINKED + 24, 8, 0x100000000 + LINKED_AT - 1]],
-    ["segments over each other in the file", /begins at 16383 in the file/, ...[
-      [LINKED + 40, 8, LINKED_AT - 1] as const,
-      [LINKED + 48, 8, STRINGS + 1] as const,
-    ]],
+    [
+      "segments over each other in the file",
+      /begins at 16383 in the file, where others reach up to 16384/,
+      ...[
+        [LINKED + 40, 8, LINKED_AT - 1] as const,
+        [LINKED + 48, 8, STRINGS + 1] as const,
+      ],
+    ],
     ["a segment that begins within a page", /begins at 16385 in the file/, ...[
       [LINKED + 40, 8, LINKED_AT + 1] as const,
       [LINKED + 48, 8, STRINGS - 1] as const,

@@ -1,6 +1,7 @@
 /** PE files that are whole, cut off, or lie about themselves. */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { Fields } from "../../../tools/runtime/fields.ts";
 import { checkPe, cutPe, PE_MACHINE } from "../../../tools/runtime/pe.ts";
 import { faultOf, filled, joined, refusesAllCutOff, survivesAllValues } from "./samples.ts";
 
@@ -62,6 +63,8 @@ for (
     ["another magic", /not a PE file/, [0, 2, 0x4d5a]],
     ["a program for DOS", /older MZ file/, [HEADER, 4, 0x454e]],
     ["headers outside", /the file ends at 1536/, [0x3c, 4, 0xfffffff0]],
+    ["headers that are longer than the file", /the area of headers is at 0 to 1537/, [OPTIONAL + 60, 4, END + 1]],
+    ["more sections than the file has room for", /table of sections is at 328 to/, [HEADER + 6, 2, 31]],
     ["32 bits", /not of 64 bits/, [OPTIONAL, 2, 0x10b]],
     ["another processor", /for machine 43620, not 34404/, [HEADER + 4, 2, 0xaa64]],
     ["an entry point outside", /entry point/, [OPTIONAL + 16, 4, 0x1200]],
@@ -95,4 +98,7 @@ Deno.test("the runtime is cut out of a compiled PE file, and both are whole", ()
 Deno.test("nothing is cut out of a PE file whose end is not as `deno compile` makes it", () => {
   assertMatch(faultOf(() => cutPe(sample())) ?? "", /last section is not .pedata/);
   assertMatch(faultOf(() => cutPe(compiled(".rsrc"))) ?? "", /last section is not .pedata/);
+  const hidden = new Fields(compiled());
+  hidden.set32(SECTIONS + 16, 511);
+  assertMatch(faultOf(() => cutPe(hidden.bytes)) ?? "", /something is in front of .pedata/);
 });
