@@ -63,7 +63,11 @@ for (
     ["another magic", /not a PE file/, [0, 2, 0x4d5a]],
     ["a program for DOS", /older MZ file/, [HEADER, 4, 0x454e]],
     ["headers outside", /the file ends at 1536/, [0x3c, 4, 0xfffffff0]],
-    ["headers that are longer than the file", /the area of headers is at 0 to 1537/, [OPTIONAL + 60, 4, END + 1]],
+    ["headers that are longer than the file", /the area of headers is at 0 to 1537/, [
+      OPTIONAL + 60,
+      4,
+      END + 1,
+    ]],
     ["more sections than the file has room for", /table of sections is at 328 to/, [HEADER + 6, 2, 31]],
     ["32 bits", /not of 64 bits/, [OPTIONAL, 2, 0x10b]],
     ["another processor", /for machine 43620, not 34404/, [HEADER + 4, 2, 0xaa64]],
