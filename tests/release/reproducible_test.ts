@@ -22,7 +22,7 @@ async function sumsOf(clone: string, env: Record<string, string>): Promise<strin
   return await Deno.readTextFile(`${clone}/${DIST.slice(ROOT.length)}/${SUMS}`);
 }
 
-Deno.test("two clones in different folders make the same release", async () => {
+Deno.test("two clones in different folders make the same release, and a tree with changes makes none", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const [here, there] = await Promise.all([
@@ -31,6 +31,17 @@ Deno.test("two clones in different folders make the same release", async () => {
     ]);
     assertMatch(here, /^([0-9a-f]{64} {2}\S+\n)+$/);
     assertEquals(here, there);
+
+    await Deno.writeTextFile(`${folder}/here/new.ts`, "");
+    const again = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "tools/release/main.ts"],
+      cwd: `${folder}/here`,
+    }).output();
+    assertMatch(
+      new TextDecoder().decode(again.stderr),
+      /^release: a release is of a commit, .*: \?\? new.ts; .*\n$/,
+    );
+    assertEquals(again.code, 1);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

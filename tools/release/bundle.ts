@@ -22,8 +22,14 @@ function nameOf(path: string): string {
   return path.replace(/.*\//, "");
 }
 
-/** From the root of the sources, makes it in `folder`, of which nothing else is left, with `time` (seconds) on all files. Throws Error. */
+/**
+ * From the root of the sources, makes it in `folder`, of which nothing else is left. All files carry `time`, in seconds
+ * since 1970. Throws Error.
+ */
 export async function bundle(folder: string, time: number): Promise<void> {
+  if (new Set(THREAD_MODULES).size < THREADS.length) {
+    throw new Error(`two threads share a name: ${THREADS.join(", ")}`);
+  }
   await removed(folder);
   const flags = ["-q", "--frozen", "--platform", "deno", "--code-splitting", "--minify"];
   const words = [Deno.execPath(), "bundle", ...flags, "--outdir", folder, "main.ts", ...THREADS];

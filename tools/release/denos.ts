@@ -26,11 +26,10 @@ export async function compiler(
   return found;
 }
 
-/** Runs it to its end and returns what it printed. Throws Error, with the end of that, if it fails. */
+/** Runs it to its end and returns what it printed. Throws Error, with that in it, if it fails. */
 export async function done(words: readonly string[], env: Record<string, string> = {}): Promise<string> {
   const { code, output } = await run(words, { NO_COLOR: "1", ...env });
-  if (code !== 0) {
-    throw new Error(`${words.join(" ")} failed:\n${output.trim().split("\n").slice(-5).join("\n")}`);
-  }
+  const [said = ""] = output.split("\nStack backtrace:"); // Deno ends with one that says nothing
+  if (code !== 0) throw new Error(`${words.join(" ")} failed:\n${said.trim()}`);
   return output;
 }

@@ -20,9 +20,14 @@ export async function sourceTime(): Promise<number> {
   return seconds(await git("log", "-1", "--format=%ct"));
 }
 
+/** A zip has no time before 1980, in seconds since 1970. */
+const EARLIEST = Date.UTC(1980, 0, 1) / 1000;
+
 function seconds(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) {
-    throw new Error(`SOURCE_DATE_EPOCH is ${JSON.stringify(text)}; it is a number of seconds since 1970`);
+  if (!/^\d{9,10}$/.test(text) || Number(text) < EARLIEST) {
+    throw new Error(
+      `SOURCE_DATE_EPOCH is ${JSON.stringify(text)}; it is seconds since 1970, from ${EARLIEST} on`,
+    );
   }
   return Number(text);
 }
