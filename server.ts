@@ -1,7 +1,8 @@
 /** `echo serve`: accept, a task for each connection, drain. */
 
-import { type Address, isDatagram } from "./base/address.ts";
+import { type Address, isDatagram, isLocal, parseAddress } from "./base/address.ts";
 import { concernsOne } from "./base/errors.ts";
+import { PLATFORM } from "./base/platform.ts";
 import { pause } from "./base/time.ts";
 import { showDuration } from "./base/units.ts";
 import { engineTraits } from "./net/engine.ts";
@@ -92,7 +93,11 @@ export class Server implements Service {
     const doors: Door[] = [];
     const ownPorts = new Set<number>();
     try {
-      for (const address of this.#options.addresses) doors.push(await this.#open(address, ownPorts));
+      for (const address of this.#options.addresses) {
+        doors.push(await this.#open(address, ownPorts));
+        const rest = besides(address, doors.at(-1)!.address);
+        if (rest !== undefined) doors.push(await this.#open(rest, ownPorts));
+      }
     } catch (error) {
       for (const door of doors) door.close();
       this.#spare.close();
@@ -245,4 +250,15 @@ export class Server implements Service {
     clearInterval(looks);
     clearTimeout(end);
   }
+}
+
+/**
+ * Where else to listen if every interface is meant, and `bound` has those of IPv6 alone: as Windows has it, where a
+ * socket on `::` takes no IPv4. undefined: nowhere.
+ */
+function besides(address: Address, bound: string): Address | undefined {
+  if (PLATFORM.dualStack || isLocal(address) || address.host !== undefined) return undefined;
+  const first = parseAddress(bound); // with the port that the system chose for :0
+  if (isLocal(first) || first.host !== "::") return undefined;
+  return { ...address, host: "0.0.0.0", port: first.port };
 }

@@ -1,5 +1,6 @@
 /** Addresses: `[scheme://]host[:port]`, `:port`, a bare port, `[v6]:port`, `unix:/path`. */
 
+import { PLATFORM } from "./platform.ts";
 import { type Scheme, SCHEMES, type SchemeWith, traits } from "./schemes.ts";
 import { UsageError } from "./units.ts";
 
@@ -59,9 +60,6 @@ export function withHost(address: Address): Address {
   return isLocal(address) ? address : { host: DEFAULT_HOST, ...address };
 }
 
-/** sizeof(sockaddr_un.sun_path) less the NUL at its end: unix(7). */
-export const LONGEST_PATH = 107;
-
 /** Reads one address as a person types it. Throws UsageError, which says what would be right. */
 export function parseAddress(text: string): Address {
   const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/|(unix):)?(.*)$/is.exec(text);
@@ -98,8 +96,15 @@ export function hostOf(peer: string): string {
 
 function socketPath(path: string, text: string): string {
   const bytes = new TextEncoder().encode(path).length;
+  if (!PLATFORM.unixSockets) {
+    wrong(
+      text,
+      `Deno has no Unix sockets on ${PLATFORM.name}; a port of this machine alone is 127.0.0.1:8890`,
+    );
+  }
   if (path === "" || path.includes("\0")) wrong(text, "a Unix socket is written unix:/path");
-  if (bytes > LONGEST_PATH) wrong(text, `its path has ${bytes} bytes; a Unix socket takes ${LONGEST_PATH}`);
+  const most = PLATFORM.socketPath;
+  if (bytes > most) wrong(text, `its path has ${bytes} bytes; a Unix socket takes ${most}`);
   return path;
 }
 

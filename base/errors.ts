@@ -1,5 +1,8 @@
 /** What went wrong on the network, in words: the action, the address, the reason, the next step. */
 
+import { PLATFORM } from "./platform.ts";
+import { programName } from "./program.ts";
+
 /** A fault at run time. `main` prints its message as one line and exits with 1. */
 export class Failure extends Error {}
 
@@ -67,6 +70,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOMEM: "the system is out of memory",
   ENOBUFS: "the system is out of memory for sockets",
   ENOSPC: "the disk is full",
+  EMSGSIZE: "too large for a datagram; send less at once",
+  ...PLATFORM.reasons,
 };
 
 /** Deno's own names for errors that carry no `code`. */
@@ -105,7 +110,9 @@ export function reason(error: unknown): string {
 export function fileReason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.NotCapable) return "echo may not open it; name an ordinary file";
+  if (error instanceof Deno.errors.NotCapable) {
+    return `${programName()} may not open it; name an ordinary file`;
+  }
   return reason(error);
 }
 

@@ -1,7 +1,7 @@
 /** One row a flag: it feeds parsing, defaults, types, help (help.ts) and docs/commands.md (tools/docs.ts). */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { type Kind, KINDS } from "./kinds.ts";
+import { type Completes, type Kind, KINDS } from "./kinds.ts";
 import { unknownFlag } from "./meant.ts";
 import { oneOf, orOff, UsageError } from "../base/units.ts";
 
@@ -62,8 +62,8 @@ export interface Flag extends Described {
   /** What stands for its value in the help; undefined: a switch. */
   readonly value?: string;
   readonly initial?: string;
-  /** The words that may be given. */
-  readonly of?: readonly string[];
+  /** What a shell completes its value with. */
+  readonly completes?: Completes;
   /** Throws UsageError. */
   readonly parse: (text: string) => unknown;
 }
@@ -73,10 +73,10 @@ export function flagsOf(table: Flags): Flag[] {
   return Object.entries(table).map(([key, row]) => {
     const name = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     if (row.kind === "switch") return { ...row, key, name, parse: () => true };
-    if (row.kind === "choice") return { ...row, key, name, parse: oneOf(...row.of) };
-    const { value, parse }: Kind<unknown> = { ...KINDS[row.kind], ...row };
-    const { none } = row;
-    return { ...row, key, name, value, parse: none === undefined ? parse : orOff(parse, none) };
+    if (row.kind === "choice") return { ...row, key, name, completes: row.of, parse: oneOf(...row.of) };
+    const { note: _, ...kind }: Kind<unknown> = KINDS[row.kind];
+    const flag = { ...kind, ...row, key, name };
+    return row.none === undefined ? flag : { ...flag, parse: orOff(flag.parse, row.none) };
   });
 }
 
@@ -86,9 +86,14 @@ export interface Command<F extends Flags> {
   readonly usage: string;
   readonly summary: string;
   readonly flags: F;
+  /** The words that its operands may be, where they are known. */
+  readonly operands?: readonly string[];
   readonly notes: readonly string[];
   readonly examples: readonly (readonly [line: string, meaning: string])[];
 }
+
+/** Loads the descriptions of all commands, in the order of the help. */
+export type AllCommands = () => Promise<Command<Flags>[]>;
 
 /** Reads a command's words. Throws UsageError on an unknown, repeated or empty flag or a bad value. */
 export function parse<F extends Flags>(

@@ -2,6 +2,7 @@
 
 import { columns, WIDTH, wrapped } from "./columns.ts";
 import { type Command, type Flags, flagsOf } from "./flags.ts";
+import { programName, typed } from "../base/program.ts";
 
 const NO_BREAK = "\u00a0";
 
@@ -13,7 +14,7 @@ export function help(command: Command<Flags>, width = WIDTH): string {
       .replace(/(?<=\(default) (?=\S+\)$)/, NO_BREAK),
   ]);
   return [
-    ...wrapped(`usage: echo ${command.usage}`, width),
+    ...wrapped(`usage: ${programName()} ${command.usage}`, width),
     "",
     ...wrapped(command.summary, width),
     "",
@@ -22,6 +23,6 @@ export function help(command: Command<Flags>, width = WIDTH): string {
     ...command.notes.flatMap((note) => wrapped(note, width)),
     "",
     "examples:",
-    ...columns(command.examples, width),
+    ...columns(command.examples.map(([line, meaning]) => [typed(line), meaning]), width),
   ].join("\n").replaceAll(NO_BREAK, " ");
 }

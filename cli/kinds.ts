@@ -3,12 +3,17 @@
 import { ipBytes, networks } from "../base/ip.ts";
 import { count, duration, mode, size, UsageError } from "../base/units.ts";
 
+/** What a shell puts in the place of a value. */
+export type Completes = "files" | "folders" | readonly string[];
+
 /** What one kind of value is. */
 export interface Kind<T> {
   /** What stands for a value in the help. */
   readonly value: string;
   /** What a value may be, as a sentence. */
   readonly note: string;
+  /** What a shell completes it with, where it can: names of files or folders, or these words. */
+  readonly completes?: Completes;
   /** Throws UsageError. */
   readonly parse: (text: string) => T;
 }
@@ -29,9 +34,14 @@ export const KINDS = {
   },
   count: { value: "N", note: "N may end in k or M (of 1000).", parse: count },
   seed: { value: "N", note: "N is a whole number, 0 too; it may end in k or M (of 1000).", parse: seed },
-  threads: { value: "N", note: "N is a whole number, or auto: one a core.", parse: threads },
-  file: { value: "FILE", note: "FILE is the path of a file.", parse: String },
-  folder: { value: "FOLDER", note: "FOLDER is the path of a folder.", parse: String },
+  threads: {
+    value: "N",
+    note: "N is a whole number, or auto: one a core.",
+    completes: ["auto"],
+    parse: threads,
+  },
+  file: { value: "FILE", note: "FILE is the path of a file.", completes: "files", parse: String },
+  folder: { value: "FOLDER", note: "FOLDER is the path of a folder.", completes: "folders", parse: String },
   name: { value: "NAME", note: "NAME is the name of a host, or an IP address.", parse: String },
   ip: { value: "IP", note: "IP is an IPv4 or IPv6 address: 192.0.2.7, 2001:db8::7.", parse: ip },
   device: { value: "NAME", note: "NAME is the name of a network interface: eth0.", parse: device },

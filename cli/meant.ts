@@ -1,6 +1,7 @@
 /** What was probably meant by a word that is unknown. */
 
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
+import { programName } from "../base/program.ts";
 
 const PORT = "the port is part of the address: 10.0.0.7:8890";
 const HOST = "the address is given without a flag: 10.0.0.7:8890";
@@ -66,7 +67,7 @@ function nextStep(command: string, word: string, names: readonly string[]): stri
   const near = habit ??
     (word.startsWith("--") ? closest(word.replace(/^-+/, ""), names) : undefined);
   if (near !== undefined) return `did you mean --${near}?`;
-  return `see echo ${command} --help; a word that begins with - goes after --`;
+  return `see ${programName()} ${command} --help; a word that begins with - goes after --`;
 }
 
 /** The word that was probably meant: one slip of the finger away, and one more for every four letters. */

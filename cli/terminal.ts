@@ -1,5 +1,6 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { PLATFORM } from "../base/platform.ts";
 
 /**
  * Prompts for lines at the terminal, with history and editing, and hands each to `onLine`, until that returns
@@ -12,7 +13,7 @@ export async function readLines(
   interrupt: () => void,
   onLine: (line: string) => Promise<boolean>,
 ): Promise<void> {
-  const byKernel = !maySignalItself();
+  const byKernel = PLATFORM.signals.includes("SIGCONT") && !maySignalItself();
   if (byKernel) keepSignals();
   const terminal = createInterface({
     input: process.stdin,
@@ -21,6 +22,7 @@ export async function readLines(
     historySize: 1000,
   });
   let prompting = true;
+  let open = true;
   const close = () => terminal.close();
   stop.addEventListener("abort", close, { once: true });
   terminal.on("SIGINT", interrupt);
@@ -32,6 +34,7 @@ export async function readLines(
   };
   if (byKernel) Deno.addSignalListener("SIGCONT", goOn);
   terminal.once("close", () => {
+    open = false;
     // What comes next starts on a line of its own, also where the user types on while a reply is awaited.
     if (prompting || terminal.line !== "") process.stderr.write("\n");
   });
@@ -39,6 +42,7 @@ export async function readLines(
   for await (const line of terminal) {
     prompting = false;
     if (!await onLine(line)) break;
+    if (!open) continue; // it was closed meanwhile, and what was typed ahead is still to come
     prompting = true;
     terminal.prompt();
   }

@@ -10,6 +10,7 @@ import {
 } from "../base/address.ts";
 import type { Network } from "../base/ip.ts";
 import { type Engine, epollObstacle } from "../net/engine.ts";
+import { PLATFORM } from "../base/platform.ts";
 import { LARGEST_DATAGRAM, UsageError } from "../base/units.ts";
 
 /** `--engine`. */
@@ -20,10 +21,11 @@ export function checkEngine(engine: Engine): void {
 
 /** `serve`: flags that contradict each other or the addresses, and addresses that contradict each other. */
 export function checkServer(
-  { quiet, logLevel, socketMode }: {
+  { quiet, logLevel, socketMode, workers }: {
     quiet: boolean;
     logLevel: string | undefined;
     socketMode: number | undefined;
+    workers: number | "auto";
   },
   addresses: readonly Address[],
 ): void {
@@ -35,6 +37,12 @@ export function checkServer(
   if (socketMode !== undefined && !addresses.some(isLocal)) {
     throw new UsageError(
       "--socket-mode is of a Unix socket; it needs an address such as unix:/run/echo.sock",
+    );
+  }
+  if (workers !== 1 && !PLATFORM.sharedPorts) {
+    throw new UsageError(
+      `--workers ${workers} takes a port that threads share (SO_REUSEPORT of Linux), and this is ` +
+        `${PLATFORM.name}; leave it out`,
     );
   }
   for (const [i, address] of addresses.entries()) {

@@ -54,8 +54,8 @@ export const command: Command<typeof flags> = {
     KINDS.size.note,
     "Exit codes: 0 replies came back, all of them right; 1 none came, one was wrong or went down with its " +
     "connection, or a --deadline came before the --count; 2 the command line was wrong.",
-    "Signals: INT, TERM and HUP end it with its summary, a second one at once, with 130; QUIT (Ctrl-\\) shows the " +
-    "figures so far, and it goes on.",
+    "Signals: INT, TERM and HUP end it with its summary, a second one at once, with 130; QUIT (Ctrl-\\, " +
+    "on Windows Ctrl-Break) shows the figures so far, and it goes on.",
   ],
   examples: [
     ["echo ping 10.0.0.7", "until Ctrl-C"],

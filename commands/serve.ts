@@ -7,7 +7,7 @@ import { KINDS } from "../cli/kinds.ts";
 import { LEVELS } from "../server/events.ts";
 import { LineWriter } from "../server/line_writer.ts";
 import { closeLog, type Log, openLog } from "../server/log.ts";
-import { listenToSignals } from "../cli/signals.ts";
+import { listenToSignals, onSignal } from "../cli/signals.ts";
 import { UsageError } from "../base/units.ts";
 import { reason } from "../base/errors.ts";
 import { ENGINES, engineTraits, renounceLibc } from "../net/engine.ts";
@@ -95,8 +95,8 @@ export const command: Command<typeof flags> = {
     ADDRESS,
     SCHEMES,
     UDP_SERVER,
-    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2 logs the present state, " +
-    "and reads the files of --cert, --key and --client-ca again.",
+    "Signals: INT, TERM, HUP and QUIT stop it (a second one at once, with 130); USR2, which " +
+    "Windows lacks, logs the present state, and reads the files of --cert, --key and --client-ca again.",
     KINDS.duration.note,
     KINDS.count.note,
   ],
@@ -143,7 +143,7 @@ export async function run(words: string[]): Promise<void> {
     ? new ServerPool(settings, threads, totals, logging)
     : new Server(settings, log, totals);
   const { stop } = listenToSignals();
-  Deno.addSignalListener("SIGUSR2", async () => {
+  onSignal("SIGUSR2", async () => {
     if (readTls !== undefined) reload(readTls, service, log);
     await service.count();
     log.write("state", { ...totals.summary(), threads: totals.threads });

@@ -1,5 +1,6 @@
 /** Everything a run needs before it measures: what is installed, the compiled programs, a certificate, processors. */
 
+import { fileURLToPath } from "node:url";
 import { type Scheme, traits } from "../base/schemes.ts";
 import config from "../deno.json" with { type: "json" };
 import {
@@ -16,8 +17,8 @@ import type { Cell, Contender, LoadName, ServerName } from "./cells.ts";
 import { output } from "./program.ts";
 import { RECIPES } from "./recipes.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
-const HERE = new URL(".", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const HERE = fileURLToPath(new URL(".", import.meta.url));
 /** Go may have to compile its standard library first, and Deno to fetch what deno.lock names. */
 const BUILD_SECONDS = 180;
 

@@ -1,9 +1,10 @@
 /** What it runs on: processors, programs and their versions. */
 
+import { fileURLToPath } from "node:url";
 import config from "../deno.json" with { type: "json" };
 import { Program } from "./program.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const VERSION_SECONDS = 10;
 
 /** Where the server and the load are pinned. */

@@ -1,5 +1,6 @@
 /** `deno task compare`: ours beside its peers, in one run. It writes compare/RESULTS.md and compare/ratios.svg. */
 
+import { fileURLToPath } from "node:url";
 import { type Command, type Flags, parse } from "../cli/flags.ts";
 import { help } from "../cli/help.ts";
 import { UsageError } from "../base/units.ts";
@@ -12,7 +13,7 @@ import { measure } from "./measure.ts";
 import { output } from "./program.ts";
 import { type Measured, page, table } from "./report.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FORMAT_SECONDS = 30;
 const NAMES = CELLS.map(({ name }) => name).join(", ");
 

@@ -1,9 +1,10 @@
 /** How the peers are made and started. */
 
+import { fileURLToPath } from "node:url";
 import { type Scheme, traits } from "../base/schemes.ts";
 import type { ServerName } from "./cells.ts";
 
-const HERE = new URL(".", import.meta.url).pathname;
+const HERE = fileURLToPath(new URL(".", import.meta.url));
 
 /** How a peer is made and started. */
 export interface Recipe {

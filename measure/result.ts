@@ -1,6 +1,7 @@
 /** What a measurement says: the JSON of `--json`, and all that the reports print. Keys carry their unit. */
 
 import { fileReason } from "../base/errors.ts";
+import { programName } from "../base/program.ts";
 import { UsageError } from "../base/units.ts";
 
 /** A percentile without enough samples to stand on is null. */
@@ -109,7 +110,7 @@ export function readResult(path: string): Result {
     const found = JSON.parse(text);
     if (isResult(found)) return found;
   } catch { /* no JSON at all: the same answer */ }
-  throw new UsageError(`${JSON.stringify(path)} is not what echo bench --json writes`);
+  throw new UsageError(`${JSON.stringify(path)} is not what ${programName()} bench --json writes`);
 }
 
 /** Whether all is there that the reports read, as what they read it as. A file may have been edited. */

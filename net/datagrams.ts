@@ -3,8 +3,7 @@
 import { showPeer } from "../base/address.ts";
 import type { Datagram, DatagramSocket } from "./datagram_socket.ts";
 import type { Engine } from "./engine.ts";
-import { addressesOf, familyOf } from "./names.ts";
-import { ofSource } from "./reach.ts";
+import { addressesOf, connectFault, familyOf } from "./names.ts";
 import { openDatagramSocket } from "./schemes.ts";
 import type { Endpoint, Way } from "./stream.ts";
 
@@ -51,7 +50,7 @@ export class DatagramPeer {
     try {
       return new DatagramPeer(await openDatagramSocket(engine, { local, to, way }), to);
     } catch (error) {
-      throw ofSource(way, error);
+      throw connectFault(way, error);
     }
   }
 

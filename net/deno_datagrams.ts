@@ -1,5 +1,6 @@
 /** UDP by `Deno.listenDatagram`, one datagram at a time. */
 
+import { errno } from "../base/errors.ts";
 import { ipBytes, showIp } from "../base/ip.ts";
 import {
   type Datagram,
@@ -58,9 +59,7 @@ class DenoDatagramSocket implements DatagramSocket {
   async receive(receiver: Receiver): Promise<never> {
     const arrived = this.#arrived;
     for (;;) {
-      const [bytes, from] = await this.#socket.receive(this.#buffer);
-      arrived.bytes = bytes;
-      arrived.from = from as Deno.NetAddr;
+      await this.#next();
       const now = performance.now();
       receiver.take(arrived, now);
       receiver.taken(now);
@@ -70,13 +69,11 @@ class DenoDatagramSocket implements DatagramSocket {
   async echo(echoer: Echoer): Promise<never> {
     const arrived = this.#arrived;
     for (;;) {
-      const [bytes, from] = await this.#socket.receive(this.#buffer);
-      arrived.bytes = bytes;
-      arrived.from = from as Deno.NetAddr;
+      await this.#next();
       if (!echoer.wants(arrived)) continue;
       try {
-        await this.#socket.send(bytes, from);
-        echoer.sent(bytes.length);
+        await this.#socket.send(arrived.bytes, arrived.from);
+        echoer.sent(arrived.bytes.length);
       } catch (error) {
         echoer.failed(arrived, error);
       }
@@ -90,11 +87,33 @@ class DenoDatagramSocket implements DatagramSocket {
   close(): void {
     this.#socket.close();
   }
+
+  /** Waits until one has arrived. */
+  async #next(): Promise<void> {
+    for (;;) {
+      try {
+        const [bytes, from] = await this.#socket.receive(this.#buffer);
+        this.#arrived.bytes = bytes;
+        this.#arrived.from = from as Deno.NetAddr;
+        return;
+      } catch (error) {
+        if (!isOldNews(error)) throw error; // no pause: a client that has left must not slow the others down
+      }
+    }
+  }
 }
 
 /** Binds one. */
 export function open({ local, to }: DatagramOptions): DatagramSocket {
   return new DenoDatagramSocket(Deno.listenDatagram({ transport: "udp", ...local }), to);
+}
+
+/**
+ * Whether it tells that an earlier datagram of ours did not get there: Windows lets a receive fail when an ICMP message
+ * says so (recvfrom: WSAECONNRESET, WSAENETRESET), other systems do not tell. The socket is as good as before.
+ */
+function isOldNews(error: unknown): boolean {
+  return ["ECONNRESET", "ENETRESET"].includes(errno(error));
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Who moves the bytes: Deno, or the system calls of Linux by an event loop of our own. */
 
+import { PLATFORM } from "../base/platform.ts";
 import { LIBC_PATHS } from "./libc/paths.ts";
 
 /** What sets the engines apart. */
@@ -28,7 +29,7 @@ export function engineTraits(engine: Engine): Traits {
 
 /** Why the engine epoll cannot be had in this thread, as half a sentence; undefined: it can. Opens nothing. */
 export function epollObstacle(): string | undefined {
-  if (Deno.build.os !== "linux") return `it is made of system calls of Linux, and this is ${Deno.build.os}`;
+  if (!PLATFORM.hasEpoll) return `it is made of system calls of Linux, and this is ${PLATFORM.name}`;
   const present = LIBC_PATHS.filter(exists);
   if (present.length === 0) return `it needs glibc, and there is none at ${LIBC_PATHS.join(" or ")}`;
   return present.some(isGranted) ? undefined : `it needs --allow-ffi=${present[0]}, which is not granted`;

@@ -1,8 +1,8 @@
 /** Names of hosts: their addresses, and a connection to the first of them that answers. */
 
-import { Failure, Unreachable } from "../base/errors.ts";
+import { errno, Failure, Unreachable } from "../base/errors.ts";
 import { unlessAborted } from "../base/time.ts";
-import type { Family } from "./stream.ts";
+import type { Family, Way } from "./stream.ts";
 
 /** How long an address may be silent before the next one of the same name is tried beside it (RFC 8305, 5). */
 const ATTEMPT_DELAY_MS = 250;
@@ -14,18 +14,24 @@ export interface Attempt<C> {
 }
 
 /**
- * A connection to the first of the host's addresses that answers, in the order of the resolver; with a `family`, to
- * one of that family. Deno 2.7 itself would try none but the first. Throws Unreachable when all addresses of a name
+ * A connection to the first of the host's addresses that answers, in the order of the resolver; where `way` has a
+ * family, to one of that. Deno 2.7 itself would try none but the first. Throws Unreachable when all addresses of a name
  * have failed; gives up when `signal` aborts.
  */
 export async function firstToAnswer<C>(
   host: string,
-  family: Family | undefined,
+  way: Way,
   signal: AbortSignal,
   { open, close }: Attempt<C>,
 ): Promise<C> {
-  if (isIp(host)) return await open(host, signal);
-  const ips = await addressesOf(host, family, signal);
+  if (isIp(host)) {
+    try {
+      return await open(host, signal);
+    } catch (error) {
+      throw connectFault(way, error);
+    }
+  }
+  const ips = await addressesOf(host, way.family, signal);
   const { promise, resolve, reject } = Promise.withResolvers<C>();
   const won = new AbortController();
   const either = AbortSignal.any([signal, won.signal]);
@@ -44,7 +50,7 @@ export async function firstToAnswer<C>(
         resolve(connection);
       },
       (error) => {
-        faults.set(ip, signal.aborted ? new Error("no answer") : error);
+        faults.set(ip, signal.aborted ? new Error("no answer") : connectFault(way, error));
         if (faults.size === ips.length) reject(new Unreachable(faults));
         else if (!won.signal.aborted) tryNext();
       },
@@ -56,6 +62,27 @@ export async function firstToAnswer<C>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+const NO_SOURCE =
+  "this machine has no port free for it, or no address that leads there; wait until closed connections are forgotten";
+/** What connect(2) means by what means something else for a listener. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: NO_SOURCE,
+  EADDRINUSE: NO_SOURCE, // so Windows says it
+  EACCES: "not permitted by the system; a firewall rule forbids it, or it is an address of many (broadcast)",
+};
+
+/** The error of a socket that was to be connected this way, in words that say what connect(2) means by it. */
+export function connectFault({ source }: Way, error: unknown): unknown {
+  const code = errno(error);
+  // Deno's node:net calls it EINVAL, and names the call.
+  const unbound = (error as { readonly syscall?: unknown }).syscall === "bind" || code === "EADDRNOTAVAIL";
+  if (source !== undefined && unbound) {
+    return new Failure(`this machine has no address ${source}; see --source`, { cause: error });
+  }
+  const why = REASONS[code];
+  return why === undefined ? error : new Failure(why, { cause: error });
 }
 
 /**

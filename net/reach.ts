@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../base/address.ts";
-import { errno, Failure, failure } from "../base/errors.ts";
+import { Failure, failure } from "../base/errors.ts";
 import { firstToAnswer } from "./names.ts";
 import { encodeHeader } from "./proxy/header.ts";
 import { SocketStream } from "./socket_stream.ts";
@@ -16,12 +16,12 @@ export async function reach(
   host: string,
   port: number,
   preamble: Preamble | undefined,
-  { family, source }: Way,
+  way: Way,
   signal: AbortSignal,
 ): Promise<{ stream: SocketStream; peer: string }> {
-  const socket = await firstToAnswer(host, family, signal, {
+  const socket = await firstToAnswer(host, way, signal, {
     async open(ip, signal) {
-      const from = source === undefined ? {} : { localAddress: source };
+      const from = way.source === undefined ? {} : { localAddress: way.source };
       const socket = connect({ ...TUNING, ...from, host: ip, port });
       await settled(socket, "connect", signal);
       return socket;
@@ -39,18 +39,9 @@ export async function reach(
 }
 
 /** Why no connection was made. */
-export function undialled(address: NetAddress, way: Way, error: unknown): Failure {
+export function undialled(address: NetAddress, error: unknown): Failure {
   const where = showAddress({ ...address, host: address.host ?? DEFAULT_HOST });
-  return failure("connect to", where, ofSource(way, error));
-}
-
-/** The error; where it is that of the address to come from, in words that say so. */
-export function ofSource({ source }: Way, error: unknown): unknown {
-  if (source === undefined) return error;
-  // Deno's node:net calls it EINVAL, and names the call.
-  const bound = (error as { readonly syscall?: unknown }).syscall === "bind";
-  if (!bound && errno(error) !== "EADDRNOTAVAIL") return error;
-  return new Failure(`this machine has no address ${source}; see --source`);
+  return failure("connect to", where, error);
 }
 
 /** Waits for the event; when an error, the end or the signal comes first, the socket is destroyed. */

@@ -51,7 +51,7 @@ async function dial(
     try {
       return { ...await reach(host, port, preamble, way, signal), details: [] };
     } catch (error) {
-      throw undialled(address, way, error);
+      throw undialled(address, error);
     }
   }
   const conn = await connect(address, preamble, way, signal);
@@ -67,7 +67,7 @@ export async function connect(
 ): Promise<Deno.TcpConn> {
   const { host = DEFAULT_HOST, port } = address;
   try {
-    const conn = await firstToAnswer(host, way.family, signal, {
+    const conn = await firstToAnswer(host, way, signal, {
       open: (hostname, signal) => Deno.connect({ hostname, port, signal }),
       close: (conn) => conn.close(),
     });
@@ -83,7 +83,7 @@ export async function connect(
       throw error;
     }
   } catch (error) {
-    throw undialled(address, way, error);
+    throw undialled(address, error);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Unix sockets (unix(7)): a stale socket file is replaced, a live one refused, any other file never touched. */
 
-import { LONGEST_PATH, showAddress, type UnixAddress } from "../base/address.ts";
+import { showAddress, type UnixAddress } from "../base/address.ts";
 import { errno, Failure, failure } from "../base/errors.ts";
+import { PLATFORM } from "../base/platform.ts";
 import type { Listener, ListenOptions, Stream, Transport } from "./stream.ts";
 
 /** How a socket is opened, whoever does it. */
@@ -106,11 +107,11 @@ function bind(path: string, mode: number | undefined, sockets: UnixSockets): Bou
   }
 }
 
-/** A folder of our own; its name is short, since all of it counts to the path, for which a socket has 107 bytes. */
+/** A folder of our own; its name is short, since all of it counts to the path, for which a socket has but 107 bytes. */
 function makeFolder(inside: string): string {
   for (let tries = 1;; tries++) {
     const folder = `${inside}.${Math.random().toString(36).slice(2, 5)}`;
-    if (new TextEncoder().encode(folder).length > LONGEST_PATH - "/s".length) {
+    if (new TextEncoder().encode(folder).length > PLATFORM.socketPath - "/s".length) {
       throw new Failure(
         `cannot make a socket in ${inside}: its path is too long for one; take a shorter path`,
       );
@@ -124,7 +125,10 @@ function makeFolder(inside: string): string {
   }
 }
 
-/** Removes a socket that nobody listens on any more. */
+/**
+ * Removes a socket that nobody listens on any more. The limit of this: macOS, by its manual pages, refuses too where a
+ * live server has as many waiting as it takes.
+ */
 async function clear(path: string): Promise<void> {
   const file = lstat(path);
   if (file === undefined) return;

@@ -1,6 +1,7 @@
 /** Out of file descriptors: what a server does then. */
 
 import { isOutOfDescriptors } from "../base/errors.ts";
+import { openNull } from "../base/platform.ts";
 import { pause } from "../base/time.ts";
 
 /** Why a client is turned away then. */
@@ -57,7 +58,7 @@ export class SpareDescriptor {
 
 function openAny(): Deno.FsFile | undefined {
   try {
-    return Deno.openSync("/dev/null");
+    return openNull();
   } catch {
     return undefined; // short of descriptors already, or no /dev
   }

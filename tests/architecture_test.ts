@@ -1,9 +1,10 @@
 /** Who may import whom, read from the imports of every source file: types, `import()` and the URLs of workers too. */
 
+import { fileURLToPath } from "node:url";
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "node:path/posix";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Each room, and the rooms that it may import besides itself: the table of docs/architecture.md. */
 const MAY_IMPORT = table(Deno.readTextFileSync(`${ROOT}docs/architecture.md`));

@@ -2,6 +2,7 @@
 
 import { isShareable } from "../base/address.ts";
 import { Failure, isOutOfDescriptors, reason } from "../base/errors.ts";
+import { openNull } from "../base/platform.ts";
 import { bind } from "../net/tcp.ts";
 import type { ServeOptions } from "../server/service.ts";
 
@@ -24,12 +25,12 @@ export async function checkVacant(addresses: ServeOptions["addresses"]): Promise
 
 /** Throws Failure where there are too few for a thread. */
 export function checkDescriptors(): void {
-  const held: Deno.FsFile[] = [];
+  const held: (Deno.FsFile | undefined)[] = [];
   try {
-    while (held.length < DESCRIPTORS) held.push(Deno.openSync("/dev/null"));
+    while (held.length < DESCRIPTORS) held.push(openNull());
   } catch (error) {
     if (isOutOfDescriptors(error)) throw new Failure(`cannot start a worker: ${reason(error)}`);
   } finally {
-    for (const file of held) file.close();
+    for (const file of held) file?.close();
   }
 }

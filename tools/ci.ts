@@ -1,9 +1,11 @@
 /**
  * What CI runs, on a machine with npm and Debian's packages: all checks and the tests of the sources on this Deno,
- * then the same tests on the oldest supported one, against the compiled program. The last line counts both runs.
+ * then the same tests on the oldest supported one, against the program of a release, and those of the release itself.
+ * The last line counts all three runs.
  */
 
-import { COMPILED_WITH } from "./denort.ts";
+import { COMPILED_WITH } from "./runtime/denort.ts";
+import { DIST, programOf, ROOT } from "./release/names.ts";
 import { run } from "./run.ts";
 
 /** Real peers and terminals for the tests. Without one of them, the tests that need it are skipped. */
@@ -23,6 +25,21 @@ const PACKAGES = [
   "iproute2",
   "perl",
   "chromium",
+  "shellcheck",
+  "ruby",
+  "curl",
+  "wget",
+  "buildah",
+  "systemd-container",
+  "zsh",
+  "fish",
+  "man-db",
+  "groff",
+  "mandoc",
+  "unzip",
+  "qemu-user-static",
+  "libc6-arm64-cross",
+  "libgcc-s1-arm64-cross",
 ];
 
 const ENVIRONMENT = {
@@ -71,6 +88,18 @@ async function installPackages(): Promise<void> {
   }
 }
 
+/** Makes what would be published, and runs the tests against the program in it, under the name that they expect. */
+async function release(): Promise<void> {
+  const made = [deno, "task", "release"];
+  // What is tested here need not be committed.
+  await step(made, { SOURCE_DATE_EPOCH: String(Math.floor(Date.now() / 1000)) });
+  if (failures.includes(made.join(" "))) return;
+  const program = `${ROOT}.cache/release/echo`;
+  await Deno.copyFile(`${DIST}/${programOf("x86_64-unknown-linux-gnu")}`, program);
+  await tests([...older, "task", "test"], { ECHO_BIN: program });
+  await tests([deno, "task", "test:release"], { ECHO_BIN: program });
+}
+
 await installPackages();
 const deno = Deno.execPath();
 await step([deno, "fmt", "--check"]);
@@ -78,9 +107,8 @@ await step([deno, "lint"]);
 await step([deno, "check", "--frozen", "."]);
 await tests([deno, "task", "test"]);
 const older = ["npx", "-y", `deno@${COMPILED_WITH}`];
-const compile = [...older, "task", "compile"];
-await step(compile);
-if (!failures.includes(compile.join(" "))) await tests([...older, "task", "test"], { ECHO_BIN: "./echo" });
+await step([...older, "task", "compile"]);
+await release();
 
 for (const failure of failures) console.log(`FAILED: ${failure}`);
 const skipped = totals.ignored === 0 ? "" : `, ${totals.ignored} skipped`;

@@ -1,12 +1,12 @@
 /** Makes ./echo, one executable file, with the permissions of deno.json and the flags of `deno task start`. */
 
-import { COMPILED_WITH, denort } from "./denort.ts";
+import { COMPILED_WITH, denort } from "./runtime/denort.ts";
 import { run } from "./run.ts";
 
 /** What `deno task start` gives to `deno run`, too: a test holds the two together. */
 export const FLAGS = ["-q", "-P", "--frozen", "--no-prompt", "--v8-flags=--max-semi-space-size=2"];
 /** Modules that no import names: the threads. */
-const THREADS = ["threads/server_thread.ts", "load/load_thread.ts"];
+export const THREADS = ["threads/server_thread.ts", "load/load_thread.ts"];
 
 const COMMAND = [
   Deno.execPath(),

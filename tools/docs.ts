@@ -3,17 +3,15 @@
  * docs/log.md from the events of the server. A test holds both to what this would write.
  */
 
-import { command as bench } from "../commands/bench.ts";
-import { command as connect } from "../commands/connect.ts";
-import { command as ping } from "../commands/ping.ts";
-import { command as serve } from "../commands/serve.ts";
+import { fileURLToPath } from "node:url";
+import { allCommands } from "../commands/table.ts";
 import { type Command, type Flag, type Flags, flagsOf } from "../cli/flags.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { EVENTS, type Fields } from "../server/events.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-const COMMANDS: readonly Command<Flags>[] = [serve, connect, ping, bench];
+const COMMANDS = await allCommands();
 
 /** They stand in a table of their own. */
 const KIND_NOTES: ReadonlySet<string> = new Set(Object.values(KINDS).map(({ note }) => note));
@@ -73,7 +71,9 @@ function commandSection({ name, usage, summary, flags, notes, examples }: Comman
     `## echo ${name}`,
     code("text", [`echo ${usage}`]),
     escaped(summary),
-    table(["flag", "default", "meaning"], flagsOf(flags).map(flagRow)),
+    ...(Object.keys(flags).length === 0
+      ? []
+      : [table(["flag", "default", "meaning"], flagsOf(flags).map(flagRow))]),
     notes.filter((note) => !KIND_NOTES.has(note)).map((note) => `- ${escaped(note)}`).join("\n"),
     code("sh", aligned(examples)),
   ];

@@ -6,4 +6,4 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The paths of this machine's processor, in the order in which they are tried; none where it is no Linux. */
-export const LIBC_PATHS = Deno.build.os === "linux" ? PATHS[Deno.build.arch] ?? [] : [];
+export const LIBC_PATHS = PATHS[Deno.build.arch] ?? [];

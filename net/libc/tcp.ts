@@ -63,7 +63,7 @@ async function dial(
 ): Promise<Dialled> {
   const { host = DEFAULT_HOST, port } = address;
   try {
-    const { stream, local, remote } = await firstToAnswer(host, way.family, signal, {
+    const { stream, local, remote } = await firstToAnswer(host, way, signal, {
       open: (ip, signal) => connect(ip, port, way.source, signal),
       close: ({ stream }) => stream.close(),
     });
@@ -78,7 +78,7 @@ async function dial(
       throw error;
     }
   } catch (error) {
-    throw undialled(address, way, error);
+    throw undialled(address, error);
   }
 }
 

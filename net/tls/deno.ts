@@ -5,6 +5,7 @@
 
 import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { Failure, failure, isOutOfDescriptors } from "../../base/errors.ts";
+import { openNull } from "../../base/platform.ts";
 import type { Dialled, DialOptions, Listener, ListenOptions, Stream } from "../stream.ts";
 import { BACKLOG, bind, connect, peerOf } from "../tcp.ts";
 import { pause, within } from "../../base/time.ts";
@@ -76,7 +77,7 @@ export async function listen(address: NetAddress, { shared, tls }: ListenOptions
 /** Keeps the descriptor of a listener that was shut from other newcomers, until it is opened again. */
 function placeholder(): Deno.FsFile | undefined {
   try {
-    return Deno.openSync("/dev/null");
+    return openNull();
   } catch {
     return undefined;
   }

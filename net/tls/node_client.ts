@@ -42,9 +42,9 @@ export async function dial(
       handshakeMs,
     };
   } catch (error) {
-    if (!UNTRUSTED.includes(errno((error as Error).cause))) throw undialled(address, way, error);
+    if (!UNTRUSTED.includes(errno((error as Error).cause))) throw undialled(address, error);
     const why = await doubt(host, address.port, options, signal);
-    throw undialled(address, way, handshakeFailure(error, why));
+    throw undialled(address, handshakeFailure(error, why));
   }
 }
 

@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { type NetAddress, showAddress, showPeer } from "../../base/address.ts";
 import { errno, Failure } from "../../base/errors.ts";
+import { openNull, PLATFORM } from "../../base/platform.ts";
 import type { Accepted, Endpoint, Listener, ListenOptions } from "../stream.ts";
 import { BACKLOG, bind } from "../tcp.ts";
 import { Handshakes } from "./node_handshakes.ts";
@@ -21,21 +22,21 @@ export async function listen(address: NetAddress, { shared, tls }: ListenOptions
   const arrivals = new Arrivals();
   const server = createServer({ ...TUNING, pauseOnConnect: true }, (socket) => {
     arrivals.add(socket);
-    waker.accepted();
+    waker?.accepted();
   });
   await bind(address, (hostname) => listenAt(server, { hostname, port: address.port }, shared));
   const { address: host, port } = server.address() as { address: string; port: number };
-  const waker = new Waker(server, arrivals);
+  const waker = PLATFORM.nullDevice === undefined ? undefined : new Waker(server, arrivals);
   return {
     address: showAddress({ ...address, host, port }),
     accept() {
-      waker.accepting();
+      waker?.accepting();
       return arrivals.next();
     },
     welcome: (accepted) => handshakes.run(accepted),
     renew: (tls) => handshakes.renew(tls),
     close() {
-      waker.close();
+      waker?.close();
       server.close();
       arrivals.close();
     },
@@ -96,7 +97,8 @@ class Arrivals {
 async function listenAt(server: Server, { hostname, port }: Endpoint, shared: boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen({ host: hostname, port, backlog: BACKLOG, reusePort: shared }, resolve);
+  const ipv6Only = !PLATFORM.dualStack && hostname.includes(":"); // as Deno.listen has it there
+  server.listen({ host: hostname, port, backlog: BACKLOG, reusePort: shared, ipv6Only }, resolve);
   try {
     await promise;
   } catch (error) {
@@ -155,7 +157,7 @@ class Waker {
 
 function descriptorShortage(): unknown {
   try {
-    Deno.openSync("/dev/null").close();
+    openNull()?.close();
     return undefined;
   } catch (error) {
     return errno(error) === "EMFILE" || errno(error) === "ENFILE" ? error : undefined;

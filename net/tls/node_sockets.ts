@@ -19,7 +19,7 @@ export function flowOf(socket: Socket): Flow {
     } | null;
   };
   if (!handle?.readStop || !handle.readStart || !handle.getpeername) {
-    throw new Failure("TLS: the connection has ended, or this Deno has another node:net than echo knows");
+    throw new Failure("TLS: the connection has ended, or this Deno has another node:net than is known here");
   }
   return {
     pause: () => handle.readStop?.(),

@@ -109,6 +109,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: "one Ctrl-C, while a reply is awaited: the reply is shown, and the session ends in order",
+  ignore,
+  async fn() {
+    await using server = await ServerProcess.start(["-q"]);
+    await using terminal = await Terminal.connect(`:${server.port}`);
+    await terminal.shows(/^> *$/m);
+    server.kill("SIGSTOP");
+    await terminal.type("late", "Enter");
+    await terminal.shows("> late");
+    await terminal.type("", "C-c");
+    await terminal.type("typed on");
+    await terminal.shows("typed on");
+    server.kill("SIGCONT");
+    assertEquals(await terminal.exit(), 0);
+    assertMatch(await terminal.screen(), /ms {2}late\n1 line, 5 bytes there and back/);
+  },
+});
+
+Deno.test({
   name: "after Ctrl-Z (and `fg`) the session goes on where it was",
   ignore,
   async fn() {

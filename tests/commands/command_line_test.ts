@@ -2,7 +2,7 @@
 
 import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { command as benchCommand } from "../../commands/bench.ts";
+import { allCommands } from "../../commands/table.ts";
 import { command as pingCommand } from "../../commands/ping.ts";
 import { command as connectCommand } from "../../commands/connect.ts";
 import { command as serveCommand } from "../../commands/serve.ts";
@@ -20,7 +20,7 @@ import {
   writeAll,
 } from "../support/helpers.ts";
 
-const tables: Command<Flags>[] = [serveCommand, connectCommand, pingCommand, benchCommand];
+const tables = await allCommands();
 const decoder = new TextDecoder();
 
 /** Runs each command line, a few at a time. */
@@ -81,7 +81,10 @@ const WRONG: [words: string[], why: string][] = [
   [["serv"], 'unknown command "serv"; did you mean serve?'],
   [["bnech"], 'unknown command "bnech"; did you mean bench?'],
   [["help", "pnig"], 'unknown command "pnig"; did you mean ping?'],
-  [["hello"], 'unknown command "hello"; there are serve, connect, ping, bench (see echo help)'],
+  [
+    ["hello"],
+    'unknown command "hello"; there are serve, connect, ping, bench, completions, man (see echo help)',
+  ],
   [["connect", "--", "-1"], 'bad address "-1": port "-1" is not a number'],
   [["connect", "a\nb"], 'bad address "a\\nb": "a\\nb" is neither'],
   [["serve", "127.0.0.1:0", "unix:"], "a Unix socket is written unix:/path"],
@@ -142,6 +145,7 @@ Deno.test("--version, --help, and no command at all", async () => {
   assertEquals(decoder.decode(version!.stdout), `echo ${config.version}\n`);
   const text = decoder.decode(overview!.stdout);
   for (const { name } of tables) assertStringIncludes(text, `  echo ${name} `);
+  assert(text.trimEnd().split("\n").length <= 24, "the overview is more than a screen");
   assertEquals([none!.stderr, none!.stdout.length, none!.code], [text, 0, 2]);
   assertEquals(decoder.decode(serve!.stdout), help(serveCommand) + "\n");
   assertEquals(decoder.decode(connect!.stdout), help(connectCommand) + "\n");

@@ -16,7 +16,14 @@ Deno.test("docs/commands.md and docs/log.md are what tools/docs.ts writes of the
 Deno.test("every relative link of the README and of docs leads to a file, or to a heading of its page", () => {
   const docs = [...Deno.readDirSync(new URL("docs/", ROOT))].map(({ name }) => `docs/${name}`);
   let links = 0;
-  for (const page of ["README.md", "CONTRIBUTING.md", ...docs.filter((path) => path.endsWith(".md"))]) {
+  for (
+    const page of [
+      "README.md",
+      "CONTRIBUTING.md",
+      "SECURITY.md",
+      ...docs.filter((path) => path.endsWith(".md")),
+    ]
+  ) {
     const at = new URL(page, ROOT);
     for (const [, link = ""] of Deno.readTextFileSync(at).matchAll(/\]\(([^)\s]+)[^)]*\)/g)) {
       if (/^[a-z]+:/.test(link)) continue;

@@ -1,17 +1,21 @@
 /** That what README and the manual name is there: pages, commands, flags, tests. */
 
 import { assert, assertEquals } from "@std/assert";
+import { COMMANDS as TABLE } from "../../commands/table.ts";
 import { ECHO } from "../support/helpers.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Other pages that are read by people. */
-const MORE = ["CONTRIBUTING.md"];
+const MORE = ["CONTRIBUTING.md", "SECURITY.md"];
 /** These are written from the tables of flags and events themselves. */
 const GENERATED = ["docs/commands.md", "docs/log.md"];
-const COMMANDS = ["serve", "connect", "ping", "bench"];
+const COMMANDS = Object.keys(TABLE);
+const NAMED = new RegExp(`(?:\\becho|main\\.ts) (${COMMANDS.join("|")})\\b([^|]*)`);
 /** Flags of other programs, Deno's above all. */
 const FOREIGN =
-  /^--(allow-\w+|block-signal|frozen|global|no-code-cache|no-prompt|only|peers|rounds|v8-flags)$/;
+  /^--(allow-\w+|block-signal|check|deno|frozen|global|ignore-missing|no-code-cache|no-prompt|only|peers|predicate-type|repo|rounds|signer-workflow|v8-flags)$/;
+/** Lines that start another program. */
+const OTHERS = /^(podman|gh|sha256sum|systemctl|install) /;
 
 const read = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
 const pages = ["README.md", ...MORE, ...files("docs").filter((path) => path.endsWith(".md"))];
@@ -30,6 +34,15 @@ async function flagsOf(command: string): Promise<Set<string>> {
     .output();
   const rows = new TextDecoder().decode(stdout).split("\n").filter((line) => /^ +(-\w, )?--/.test(line));
   return new Set(rows.flatMap((row) => [...row.matchAll(/(?<= )--?[a-z][\w-]*/gi)].map(([flag]) => flag)));
+}
+
+/** What a page shows of ours: in docs/comparison.md the second column of each table, and lines of blocks. */
+function ours(page: string): string {
+  const text = read(page);
+  if (page !== "docs/comparison.md") return text;
+  const rows = [...text.matchAll(/^\|[^|]*\|(.*)\|$/gm)].map(([, cell]) => cell);
+  return [...rows, ...text.split("\n").filter((line) => /^echo /.test(line)).map((line) => `\`${line}\``)]
+    .join("\n");
 }
 
 /** What stands in backticks: the lines of blocks, where a `\` joins two, and words in the text. */
@@ -96,10 +109,9 @@ Deno.test("every flag that README and docs show is one of the command", async ()
   );
   const any = new Set([...flags.values()].flatMap((of) => [...of]));
   for (const page of pages.filter((page) => !GENERATED.includes(page))) {
-    for (const line of code(read(page))) {
+    for (const line of code(ours(page)).filter((line) => !OTHERS.test(line))) {
       // A flag belongs to the last command that is named before it; after a pipe, to whoever is there.
-      const [, name = "", words = ""] =
-        /(?:\becho|main\.ts) (serve|connect|ping|bench)\b([^|]*)/.exec(line) ?? [];
+      const [, name = "", words = ""] = NAMED.exec(line) ?? [];
       const shown = name === ""
         ? line.matchAll(/(?<![\w=-])--[a-z][\w-]*/g)
         : words.matchAll(/(?<= )--?[a-z][\w-]*/gi);

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { HistogramLogReader } from "hdr-histogram-js";
 import { Messages, randomBlock } from "../../probe/messages.ts";
@@ -133,7 +134,7 @@ Deno.test("a timeline may end at any time", () => {
 });
 
 Deno.test("the memory of a timeline of an hour is that of its first minute, to 10 MB", async () => {
-  const script = new URL("./hour.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("./hour.ts", import.meta.url));
   const args = ["run", "--no-prompt", "--v8-flags=--max-semi-space-size=2", script];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
   assertEquals(code, 0, new TextDecoder().decode(stderr));

@@ -202,3 +202,22 @@ Deno.test({
     );
   },
 });
+
+for (
+  const [error, said] of [
+    ["EADDRNOTAVAIL", "this machine has no port free for it"],
+    ["EACCES", "not permitted by the system; a firewall rule forbids it"],
+  ] as const
+) {
+  Deno.test({
+    name: `${error} means for who connects what it does not mean for who listens`,
+    ignore: !has("strace"),
+    async fn() {
+      const strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=connect"];
+      const under = [...strace, "-e", `inject=connect:error=${error}`];
+      const { code, stderr } = await run(["connect", "127.0.0.1:1", "hi"], { under });
+      assertStringIncludes(stderr, `echo: cannot connect to tcp://127.0.0.1:1: ${said}`);
+      assertEquals(code, 1);
+    },
+  });
+}

@@ -1,9 +1,10 @@
 /** What every test of the real command needs: start it, talk to it, wait for a sign from it. */
 
+import { fileURLToPath } from "node:url";
 import { pause } from "../../base/time.ts";
 import config from "../../deno.json" with { type: "json" };
 
-export const ROOT = new URL("../..", import.meta.url).pathname;
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The command under test: the compiled binary where ECHO_BIN names one, else the sources as `deno task start` runs them. */
 export const ECHO: readonly string[] = fromEnvironment() ??
@@ -118,6 +119,15 @@ export interface StartOptions {
   /** Words before the command, such as `prlimit --nofile=256`. */
   readonly under?: readonly string[];
   readonly env?: Record<string, string>;
+  /** Deno behaves as it does there. Not for a compiled program. */
+  readonly as?: "windows";
+}
+
+/** The command under test, on the system that was asked for. */
+function echoAs(system: StartOptions["as"]): readonly string[] {
+  if (system === undefined) return ECHO;
+  const [deno = "", run = "", ...rest] = ECHO;
+  return [deno, run, "--preload", `${ROOT}tests/support/as_${system}.ts`, ...rest];
 }
 
 /** A running `echo serve`, with its JSON log on stderr; killed when the test leaves the block (`await using`). */
@@ -133,12 +143,12 @@ export class ServerProcess implements AsyncDisposable {
   /** Starts it and waits until it listens. Without an address in `words`: 127.0.0.1 and a free port. */
   static async start(
     words: readonly string[] = [],
-    { under = [], env = {} }: StartOptions = {},
+    { under = [], env = {}, as }: StartOptions = {},
   ): Promise<ServerProcess> {
     const hasAddress = words.some((word) => /^(\[|:|\d+\.|[a-z]+:|\d+$)/.test(word) && /[:.]/.test(word));
     const [program = "", ...args] = [
       ...under,
-      ...ECHO,
+      ...echoAs(as),
       "serve",
       ...(hasAddress ? [] : ["127.0.0.1:0"]),
       ...(words.includes("--engine") ? [] : ENGINE),
@@ -217,11 +227,11 @@ export interface RunResult {
 /** Runs `echo WORDS` to its end, with `stdin` piped in. */
 export async function run(
   words: readonly string[],
-  { stdin, under = [], env = {} }: StartOptions & {
+  { stdin, under = [], env = {}, as }: StartOptions & {
     stdin?: string | Uint8Array | ReadableStream<Uint8Array>;
   } = {},
 ): Promise<RunResult> {
-  const [program = "", ...args] = [...under, ...ECHO.filter((word) => word !== "serve"), ...words];
+  const [program = "", ...args] = [...under, ...echoAs(as).filter((word) => word !== "serve"), ...words];
   const begin = performance.now();
   const child = new Deno.Command(program, {
     args,
