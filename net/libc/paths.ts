@@ -5,5 +5,5 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
   aarch64: ["/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6"],
 };
 
-/** The paths of this machine's processor, in the order in which they are tried; none where it is no Linux. */
+/** The paths of this machine's processor, in the order in which they are tried. */
 export const LIBC_PATHS = PATHS[Deno.build.arch] ?? [];
