@@ -49,8 +49,7 @@ const CLASSES: Readonly<Record<string, new (message: string) => Error>> = {
   ECONNREFUSED: Deno.errors.ConnectionRefused,
 };
 
-/** The words of Deno, where base/errors.ts has none of its own. */
-const TOO_LONG = "Message too long";
+/** The words of Deno. */
 const INVALID = "Invalid argument";
 
 /** No file descriptor is left for the process, or for the system. */
@@ -71,7 +70,7 @@ export const EINPROGRESS = 115;
 export function systemError(call: string, number: number): Error {
   const code = NAMES[number];
   if (code === undefined) return new Error(`${call} failed with errno ${number}`);
-  return coded(code, code === "EMSGSIZE" ? TOO_LONG : `${call}: ${code}`);
+  return coded(code, `${call}: ${code}`);
 }
 
 /** The same where the call had an address: port 0, or a link-local one without a zone, is invalid and no defect. */
