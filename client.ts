@@ -8,6 +8,7 @@ import {
   type StreamAddress,
   withHost,
 } from "./base/address.ts";
+import { showKernelView } from "./base/kernel_view.ts";
 import { printable } from "./base/escape.ts";
 import { note, output } from "./cli/output.ts";
 import { readLines } from "./cli/terminal.ts";
@@ -63,7 +64,7 @@ export async function connect(
     return Promise.resolve();
   };
   const { conversation, opening, details } = await open(options, deliver, stop, say);
-  if (options.verbose && !atTerminal) say(`${opening}\n`);
+  if (options.verbose) say(`${opening}, engine ${options.dial.engine}\n`);
   for (const detail of details) say(`${detail}\n`);
   const session = new AbortController();
   stop.addEventListener("abort", () => session.abort(), { once: true });
@@ -76,7 +77,7 @@ export async function connect(
         say(`${thereAndBack(conversation)} in ${showDuration(ms)}${conversation.summary}\n`);
       }
     } else if (atTerminal) {
-      say(`${opening}; "exit" or Ctrl-D leaves\n`);
+      say(`${options.verbose ? "" : `${opening}; `}"exit" or Ctrl-D leaves\n`);
       await conversation.during(typed(conversation, reply, options.timeout, say, session.signal, interrupt));
     } else {
       const hide = options.quiet ? () => {} : showProgress(conversation, begin);
@@ -90,6 +91,8 @@ export async function connect(
       const speed = `${showSize(Math.round(conversation.bytes / ms * 1000))}/s`;
       say(`${thereAndBack(conversation)} in ${showDuration(ms)} (${speed})${conversation.summary}\n`);
     }
+    const view = options.verbose ? conversation.kernelView() : undefined;
+    if (view !== undefined) say(`kernel: ${showKernelView(view)}\n`);
     if (conversation.fault !== undefined) throw conversation.fault;
   } finally {
     session.abort();

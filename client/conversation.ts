@@ -1,5 +1,6 @@
 /** What `echo connect` asks of a connection and of datagrams alike. */
 
+import type { KernelView } from "../base/kernel_view.ts";
 import type { Failure } from "../base/errors.ts";
 
 /** Where bytes come from. `Deno.stdin` is a source. */
@@ -30,6 +31,8 @@ export interface Conversation {
   exchange(bytes: Uint8Array): Promise<number | undefined>;
   /** Closes our direction and waits for the rest. Returns whether the other end closed its own too, as it should. */
   finish(): Promise<boolean>;
+  /** What the kernel says of the connection by now, if it tells. */
+  kernelView(): KernelView | undefined;
   /** Breaks it because a signal of this name came. */
   interrupt(name: string): void;
   /** Closes the socket. */

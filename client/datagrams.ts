@@ -186,6 +186,7 @@ export class DatagramConversation implements Conversation {
     }
     const begin = performance.now();
     const sent = await this.#transmit(bytes);
+    this.#peer.expecting(sent.state === "waiting");
     await this.#settledAll();
     return sent.state === "back" ? performance.now() - begin : undefined;
   }
@@ -196,6 +197,8 @@ export class DatagramConversation implements Conversation {
     if (this.#ledger.sent > 0) await pause(LINGER_MS);
     return true;
   }
+
+  kernelView(): undefined {}
 
   interrupt(name: string): void {
     this.#break(new Failure(`interrupted by ${name}${this.summary}`));
@@ -262,6 +265,7 @@ export class DatagramConversation implements Conversation {
 
   #settle(numbers: readonly number[], state: "back" | "lost"): void {
     for (const number of numbers) this.#sent.get(number)!.state = state;
+    this.#peer.expecting(false); // an output is the business of Deno's event loop
     if (!this.#delivering) this.#deliverInOrder();
     this.#onProgress();
   }

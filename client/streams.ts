@@ -1,5 +1,6 @@
 /** `echo connect` over a stream: TCP, TLS, Unix sockets. */
 
+import type { KernelView } from "../base/kernel_view.ts";
 import { errno, Failure, failure, OutputClosed } from "../base/errors.ts";
 import type { Conversation, Source } from "./conversation.ts";
 import { Outstanding } from "./outstanding.ts";
@@ -31,6 +32,8 @@ export class StreamConversation implements Conversation {
   readonly #watch: ReturnType<typeof setInterval>;
   #movedAt = performance.now();
   #delivering = false;
+  /** The time until all is back is what counts. */
+  #exact = false;
   #halfClosed = false;
   /** Wrong bytes came, so nothing more is sent. */
   #faulty = false;
@@ -92,7 +95,10 @@ export class StreamConversation implements Conversation {
         return Promise.resolve(part.length === 0 ? null : part.length);
       },
     });
+    this.#exact = true;
+    this.#stream.expecting?.(this.#outstanding.length > 0);
     while (this.#outstanding.length > 0) await this.#progress();
+    this.#exact = false;
     return performance.now() - begin;
   }
 
@@ -105,7 +111,12 @@ export class StreamConversation implements Conversation {
       throw failure("half-close", this.#where, error);
     }
     while (this.#outstanding.length > 0) await this.#progress();
+    this.#stream.expecting?.(true);
     return await within(LINGER_MS, this.#ended.promise.then(() => true), () => false);
+  }
+
+  kernelView(): KernelView | undefined {
+    return this.#stream.kernelView?.();
   }
 
   interrupt(name: string): void {
@@ -127,8 +138,10 @@ export class StreamConversation implements Conversation {
         const right = this.#outstanding.take(bytes);
         const asked = this.#outstanding.length;
         this.#delivering = true;
+        this.#stream.expecting?.(false); // an output is the business of Deno's event loop
         await this.#deliver(bytes);
         this.#delivering = false;
+        if (this.#exact && this.#outstanding.length > 0) this.#stream.expecting?.(true);
         this.#movedAt = performance.now();
         if (right < n) throw await this.#judge(bytes.subarray(right), asked);
         this.#onProgress();

@@ -11,6 +11,7 @@ import type { Plan } from "../load/plan.ts";
 import { run as runPlan } from "../load/run.ts";
 import type { Measurement } from "../measure/measurement.ts";
 import { readResult } from "../measure/result.ts";
+import { renounceLibc } from "../net/engine.ts";
 import type { DialOptions } from "../net/stream.ts";
 import { Progress } from "../report/progress.ts";
 import { type Publication, publish } from "../report/publish.ts";
@@ -94,6 +95,7 @@ export async function run(words: string[]): Promise<boolean> {
   const address = target(operands);
   checkFlags(options, address);
   const plan = planOf(options, address, await dialOptions(options, address));
+  if (plan.route.dial.engine === "deno") renounceLibc(); // else the threads need it: see load/pool.ts
   const old = options.compare === undefined ? undefined : readResult(options.compare);
   const publications = publicationsOf(options);
   for (const { path } of publications) if (path !== undefined) checkWritable(path);

@@ -8,6 +8,7 @@ import { KINDS } from "../cli/kinds.ts";
 import { listenToSignals } from "../cli/signals.ts";
 import { LARGEST_DATAGRAM, size, UsageError } from "../base/units.ts";
 import { note } from "../cli/output.ts";
+import { openEngine } from "../net/schemes.ts";
 import { connect } from "../client.ts";
 import { USUAL_DATAGRAM } from "../client/datagrams.ts";
 import {
@@ -45,7 +46,11 @@ const flags = {
   },
   ...dialFlags,
   quiet: { kind: "switch", short: "q", help: "print nothing but what came back" },
-  verbose: { kind: "switch", short: "v", help: "say whom it is connected to" },
+  verbose: {
+    kind: "switch",
+    short: "v",
+    help: "say whom it is connected to, and what the kernel says of it",
+  },
 } as const satisfies Flags;
 
 /** `echo connect` as parsing, help and the manual know it. */
@@ -91,6 +96,7 @@ export async function run(words: string[]): Promise<void> {
   if (quiet && verbose) throw new UsageError("--quiet and --verbose exclude each other; give one of them");
   checkDatagrams(options, address, message.join(" "));
   const dial = await dialOptions(options, address);
+  await openEngine(dial.engine);
   if (!isLocal(address)) dropPermissions("read", "write");
   const { stop, interrupt } = listenToSignals();
   await connect(

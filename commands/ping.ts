@@ -5,6 +5,7 @@ import config from "../deno.json" with { type: "json" };
 import type { Command, Flags } from "../cli/flags.ts";
 import { KINDS } from "../cli/kinds.ts";
 import { listenToSignals } from "../cli/signals.ts";
+import { openEngine } from "../net/schemes.ts";
 import { ping } from "../probe/ping.ts";
 import {
   ADDRESS,
@@ -70,6 +71,7 @@ export async function run(words: string[]): Promise<boolean> {
   const address = target(operands);
   messageSize(options.size, address.scheme);
   const dial = await dialOptions(options, address);
+  await openEngine(dial.engine);
   if (!isLocal(address)) dropPermissions("read", "write");
   const deadline = options.deadline || undefined;
   return await ping({ ...options, deadline, version: config.version, address, dial }, listenToSignals());

@@ -41,8 +41,6 @@ type WayOptions = Options<typeof wayFlags> & Partial<Options<typeof packetFlags>
 /** What moves the bytes to this address. Throws UsageError where that cannot be what is asked for. */
 export function engineOf(options: WayOptions, address: Address): Engine {
   const { engine, interface: device, ttl, tos } = options;
-  const asked = [device, ttl, tos].some((value) => value !== undefined);
-  if (engine === "auto" && !asked) return "deno"; // until all that measures is exact there
   const why = engine === "deno" ? "the engine deno does not have it" : obstacle(address);
   if (why === undefined) return "epoll";
   if (engine === "epoll") throw new UsageError(`--engine epoll: ${why}`);

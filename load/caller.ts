@@ -16,7 +16,8 @@ const PAUSE_MS = 100;
 /** What the connections of a run share. Times are of performance.now(). */
 export interface RunState {
   readonly plan: Plan;
-  readonly turns: Turns;
+  /** undefined: nobody starves without them. */
+  readonly turns: Turns | undefined;
   readonly sendWindow: SendWindow | undefined;
   /** Messages of the measurement that may still be sent. */
   readonly left: number;

@@ -1,18 +1,19 @@
 /** The load loop of one thread: rate, count, duration and transport are values that it is given. */
 
 import { randomBlock } from "../probe/messages.ts";
+import { engineTraits } from "../net/engine.ts";
 import { datagramWindow } from "../net/datagrams.ts";
 import type { KernelView } from "../base/kernel_view.ts";
 import { SendWindow } from "../net/send_window.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type RunState } from "./caller.ts";
+import { alarmOf } from "./alarms.ts";
 import { type Alarm, keepTime, type Schedule } from "./clock.ts";
 import type { Anomaly, AnomalyCounts, FaultKind } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
 import type { Plan } from "./plan.ts";
 import { Standstill } from "./standstill.ts";
 import type { RunTotals } from "./totals.ts";
-import { Turner } from "./turner.ts";
 
 /** Is told what is measured, and what goes wrong. */
 export interface LoadObserver {
@@ -34,7 +35,7 @@ const MAX_DIALS = 100;
 /** One thread's part of a run: `connect`, then `run`, then `totals`. */
 export class Load implements RunState {
   readonly plan: Plan;
-  readonly turns = new Turns();
+  readonly turns: Turns | undefined;
   readonly sendWindow: SendWindow | undefined;
   readonly #observer: LoadObserver;
   readonly #callers: Caller[];
@@ -73,6 +74,7 @@ export class Load implements RunState {
     this.plan = plan;
     this.#observer = observer;
     this.left = plan.messages;
+    this.turns = engineTraits(plan.route.dial.engine).needsTurns ? new Turns() : undefined;
     if (plan.pace.kind === "open") {
       const size = Math.ceil(datagramWindow(plan.route.size) / plan.workers);
       this.sendWindow = new SendWindow(size, plan.pace.perSecond);
@@ -87,7 +89,7 @@ export class Load implements RunState {
   /** Makes the connections, unless each message has its own. Throws Failure if one of them fails. */
   async connect(): Promise<void> {
     if (this.plan.pace.kind === "open") {
-      this.#alarm = await Turner.open(this.plan.workers >= navigator.hardwareConcurrency);
+      this.#alarm = await alarmOf(this.plan);
     }
     if (this.plan.messagesPerConnection === 1) return;
     for (let i = 0; i < this.#callers.length; i += MAX_DIALS) {

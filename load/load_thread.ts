@@ -2,6 +2,7 @@
 /** The thread that runs the load loop on its share of the connections, and posts what it measures. */
 
 import { Failure } from "../base/errors.ts";
+import { openEngine } from "../net/schemes.ts";
 import { Load } from "./load.ts";
 import type { Plan } from "./plan.ts";
 import type { ErrorCount, FromThread, ToThread } from "./thread_messages.ts";
@@ -21,6 +22,7 @@ self.onmessage = ({ data }: MessageEvent<ToThread>) => {
 };
 
 async function runShare(plan: Plan): Promise<void> {
+  await openEngine(plan.route.dial.engine);
   const latencies = new Figures();
   const delays = new Figures();
   const errors = new Map<string, ErrorCount>();

@@ -1,6 +1,7 @@
 /** The threads of one run, from their start to their end. */
 
 import { Failure } from "../base/errors.ts";
+import { renounceLibc, threadPermissions } from "../net/engine.ts";
 import type { Plan } from "./plan.ts";
 import type { FromThread, Samples, ToThread } from "./thread_messages.ts";
 import { addTotals, type RunTotals } from "./totals.ts";
@@ -42,8 +43,12 @@ export async function runThreads(
   began: () => void,
   onSamples: (samples: Samples) => void,
 ): Promise<RunTotals> {
+  const engine = plans[0]?.route.dial.engine ?? "deno";
   const threads = plans.map(() =>
-    new Worker(new URL("./load_thread.ts", import.meta.url), { type: "module" })
+    new Worker(new URL("./load_thread.ts", import.meta.url), {
+      type: "module",
+      deno: { permissions: threadPermissions(engine) },
+    })
   );
   const tellAll = (message: ToThread) => threads.forEach((thread) => thread.postMessage(message));
   let connecting = threads.length;
@@ -56,6 +61,7 @@ export async function runThreads(
   if (stop.aborted) end();
   const onReady = () => {
     if (--connecting > 0) return;
+    renounceLibc(); // the threads have what they need of it
     tellAll("go");
     began();
   };

@@ -51,6 +51,8 @@ export interface DatagramSocket {
    * time.
    */
   send(datagram: Uint8Array): number | Promise<number>;
+  /** See Stream. */
+  expecting?(answer: boolean): void;
   /** Once. What waits in it to be sent fails, and then whoever receives or echoes. */
   close(): void;
 }

@@ -72,6 +72,11 @@ export class DatagramPeer {
     return this.#socket.receive({ take: judge, taken });
   }
 
+  /** See Stream. */
+  expecting(answer: boolean): void {
+    this.#socket.expecting?.(answer);
+  }
+
   close(): void {
     this.#socket.close();
   }

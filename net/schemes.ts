@@ -3,7 +3,7 @@
 import type { StreamAddress } from "../base/address.ts";
 import type { DatagramOptions, DatagramSocket } from "./datagram_socket.ts";
 import { open as openByDeno } from "./deno_datagrams.ts";
-import type { Engine } from "./engine.ts";
+import { type Engine, renounceLibc } from "./engine.ts";
 import type { Transport } from "./stream.ts";
 import { tcp } from "./tcp.ts";
 import { tls } from "./tls/tls.ts";
@@ -36,4 +36,13 @@ function loaded(load: () => Promise<Transport>): Transport {
 export async function openDatagramSocket(engine: Engine, options: DatagramOptions): Promise<DatagramSocket> {
   if (engine === "deno") return openByDeno(options);
   return await (await import("./libc/datagrams.ts")).open(options);
+}
+
+/**
+ * Opens what the engine needs in this thread, before anything is timed; after it neither that nor anything else can be
+ * opened in it.
+ */
+export async function openEngine(engine: Engine): Promise<void> {
+  if (engine === "epoll") await import("./libc/tcp.ts");
+  else renounceLibc();
 }

@@ -17,6 +17,13 @@ export interface Stream {
   closeWrite(): Promise<void>;
   /** Once. What is pending then rejects or ends, and the peer sees the end. */
   close(): void;
+  /** By then had come what a read found that had to wait for it: performance.now(), where the engine tells. */
+  readonly arrivedAt?: number;
+  /**
+   * Whether an answer is expected soon. An engine that can, then waits for it exactly, and holds up the rest of the
+   * thread for up to 20 ms at a time.
+   */
+  expecting?(answer: boolean): void;
   /** What the kernel says of it by now; there is none where it is no TCP, or the engine is Deno's. */
   kernelView?(): KernelView | undefined;
   /** Set where close() frees no descriptor before the peer has left. */

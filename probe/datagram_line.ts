@@ -47,6 +47,10 @@ export class DatagramLine implements Line {
     return this.#peer.peer;
   }
 
+  expecting(answer: boolean): void {
+    this.#peer.expecting(answer);
+  }
+
   kernelView(): undefined {}
 
   get broken(): boolean {

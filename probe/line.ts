@@ -74,6 +74,8 @@ export interface Line {
   readonly peer: string | undefined;
   /** How many milliseconds the TLS handshake took; undefined without one. */
   readonly handshakeMs: number | undefined;
+  /** Whether an answer is expected soon: see Stream. */
+  expecting(answer: boolean): void;
   /** What the kernel says of the connection by now; undefined where there is none, or it is closed. */
   kernelView(): KernelView | undefined;
   /** `attend` is about to throw a Fault: nothing is sent any more. */

@@ -21,7 +21,7 @@ export interface Route {
   /** See StreamLine. */
   readonly window: number;
   /** Shared by all lines of a thread, if there may be many. */
-  readonly turns?: Turns;
+  readonly turns?: Turns | undefined;
   /** See DatagramLine. */
   readonly sendWindow?: SendWindow | undefined;
 }

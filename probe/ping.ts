@@ -175,6 +175,7 @@ class Session implements Owner {
   }
 
   arrived(): void {
+    if (this.#waiting.size === 0) this.#line?.expecting(false);
     this.#onSettled();
   }
 
@@ -196,6 +197,7 @@ class Session implements Owner {
     if (line === undefined) return;
     this.#due++;
     line.nudge(this, now);
+    line.expecting(true);
     if (!this.#options.reconnect) return;
     await this.#until(() => this.#waiting.size === 0);
     await this.#finish();

@@ -3,7 +3,7 @@
 import type { Messages } from "./messages.ts";
 import type { KernelView } from "../base/kernel_view.ts";
 import { pause } from "../base/time.ts";
-import { Turns } from "../net/turns.ts";
+import type { Turns } from "../net/turns.ts";
 import { type Dialled, LAST_WORD_MS } from "../net/stream.ts";
 import { AFTER, BEFORE, diagnose, gather } from "../net/diagnosis.ts";
 import { Fault, fault, type Line, type Owner } from "./line.ts";
@@ -23,7 +23,7 @@ export class StreamLine implements Line {
   readonly handshakeMs: number | undefined;
   readonly peer: string | undefined;
   readonly #stream: Dialled["stream"];
-  readonly #turns: Turns;
+  readonly #turns: Turns | undefined;
   readonly #messages: Messages;
   readonly #size: number;
   readonly #buffer: Uint8Array;
@@ -45,17 +45,17 @@ export class StreamLine implements Line {
 
   /**
    * Owns the stream. `size`: bytes a message. `window`: how many messages may be on their way; 0 for any number, if the
-   * owner remembers when it sent them. `turns`: shared by all lines of a thread, so that none of them starves.
+   * owner remembers when it sent them. `turns`: shared by all lines of a thread, so that none of them starves; undefined where nobody does.
    */
   constructor(
     { stream, peer, handshakeMs }: Dialled,
     messages: Messages,
     size: number,
     window: number,
-    turns = new Turns(),
+    turns?: Turns,
   ) {
     this.#turns = turns;
-    turns.join();
+    turns?.join();
     this.#stream = stream;
     this.peer = peer;
     this.handshakeMs = handshakeMs;
@@ -64,6 +64,10 @@ export class StreamLine implements Line {
     this.#sentAt = new Float64Array(window);
     const fitting = size * Math.max(window, 1);
     this.#buffer = new Uint8Array(Math.min(Math.max(fitting, SMALLEST_BUFFER), LARGEST_BUFFER));
+  }
+
+  expecting(answer: boolean): void {
+    this.#stream.expecting?.(answer);
   }
 
   kernelView(): KernelView | undefined {
@@ -77,11 +81,13 @@ export class StreamLine implements Line {
   async attend(owner: Owner): Promise<void> {
     try {
       for (;;) {
-        const n = await this.#stream.read(this.#buffer);
+        const got = this.#stream.read(this.#buffer);
+        const waits = typeof got === "object" && got !== null;
+        const n = waits ? await got : got;
         if (this.#closed) return;
         if (n === null && this.#finishing) return;
         if (n === null) throw await this.#whyEnded();
-        const now = performance.now();
+        const now = (waits ? this.#stream.arrivedAt : undefined) ?? performance.now();
         const right = this.#take(n, owner, now);
         if (right < n) throw await this.#judge(this.#buffer.slice(right, n));
         owner.arrived(now);
@@ -94,10 +100,11 @@ export class StreamLine implements Line {
           // As #send does, but without its promise, which costs a twentieth of the speed.
           const end = this.#sent * this.#size;
           for (let at = from * this.#size; at < end;) {
-            at += await this.#stream.write(this.#messages.piece(at, end - at));
+            const taken = this.#stream.write(this.#messages.piece(at, end - at));
+            at += typeof taken === "object" ? await taken : taken;
           }
         }
-        if (this.#turns.crowded) await this.#turns.next();
+        if (this.#turns?.crowded) await this.#turns.next();
       }
     } catch (error) {
       const over = this.#finishing && !(error instanceof Fault);
@@ -124,6 +131,7 @@ export class StreamLine implements Line {
     if (this.#sent > this.#back && !this.#broken) return this.close();
     this.#finishing = true;
     this.#stream.closeWrite().catch(() => {}); // it may be gone
+    this.#stream.expecting?.(true);
     this.#finishTimer = setTimeout(() => this.close(), FINISH_MS);
   }
 
@@ -131,7 +139,7 @@ export class StreamLine implements Line {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#finishTimer);
-    this.#turns.leave();
+    this.#turns?.leave();
     this.#stream.close();
   }
 
@@ -173,19 +181,26 @@ export class StreamLine implements Line {
   /** Numbers the next messages, and returns the first one's number. */
   #number(n: number, now: number): number {
     const from = this.#sent;
-    const window = this.#sentAt.length;
-    if (window > 0) { for (let k = from; k < from + n; k++) this.#sentAt[k % window] = now; }
     if (from === this.#back) this.#movedAt = now;
     this.#sent += n;
+    this.#stamp(from, now);
     return from;
   }
 
   /** Sends message `from` and all numbered ones after it. */
   async #send(from: number): Promise<void> {
     const end = this.#sent * this.#size;
+    this.#stamp(from, performance.now());
     for (let at = from * this.#size; at < end;) {
-      at += await this.#stream.write(this.#messages.piece(at, end - at));
+      const taken = this.#stream.write(this.#messages.piece(at, end - at));
+      at += typeof taken === "object" ? await taken : taken;
     }
+  }
+
+  /** Messages `from` and all after it are sent now. */
+  #stamp(from: number, now: number): void {
+    const window = this.#sentAt.length;
+    if (window > 0) { for (let k = from; k < this.#sent; k++) this.#sentAt[k % window] = now; }
   }
 
   /** Sends while `attend` goes on reading, as long as the owner wants more. */

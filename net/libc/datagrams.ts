@@ -77,9 +77,14 @@ class LibcDatagramSocket extends Socket implements DatagramSocket {
   /** Of an error that is told to all who send there is none: the socket is not connected, so that strays are seen. */
   send(datagram: Uint8Array): number | Promise<number> {
     poller.busy = true;
-    poller.expect();
     const n = libc.sendTo(this.fd, datagram, this.#to);
     return n === libc.WOULD_BLOCK ? this.#sendLater(datagram) : n;
+  }
+
+  /** See `DatagramSocket`. */
+  expecting(answer: boolean): void {
+    if (answer) poller.expect();
+    else poller.calm();
   }
 
   override onEvents(events: number): void {

@@ -33,9 +33,6 @@ const SYMBOLS = {
   epoll_wait: { parameters: [i32, "buffer", i32, i32], result: i32 },
   epoll_pwait2: { parameters: [i32, "buffer", i32, "buffer", "pointer"], result: i32 },
   wait_beside: { name: "epoll_wait", parameters: [i32, "buffer", i32, i32], result: i32, nonblocking: true },
-  eventfd: { parameters: ["u32", i32], result: i32 },
-  read: { parameters: [i32, "buffer", "u32"], result: i32 },
-  write: { parameters: [i32, "buffer", "u32"], result: i32 },
   prctl: { parameters: [i32, "usize", "usize", "usize", "usize"], result: i32 },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
   copy_from: { name: "memcpy", parameters: ["buffer", "pointer", "u32"], result: "pointer" },
@@ -99,6 +96,8 @@ export const OPTION = {
   tos: [0, 1],
   ttl: [0, 2],
   hops: [41, 16],
+  /** The port is chosen by connect, so that it may be one that goes to another end already: ip(7). */
+  bindsNoPort: [0, 24],
   trafficClass: [41, 67],
 } as const;
 /** The name of one. */
@@ -141,6 +140,15 @@ export function getOption(fd: number, name: OptionName): number {
   lengthBytes[0] = numberView.length;
   if (libc.getsockopt(fd, level, option, numberView, lengthView) !== 0) fail(`getsockopt ${name}`);
   return numberBytes[0] ?? 0;
+}
+
+const TCP_INFO = [6, 11] as const;
+
+/** Fills `into` with struct tcp_info (linux/tcp.h); returns how much of it this kernel knows, in bytes. */
+export function tcpInfo(fd: number, into: Uint8Array): number {
+  lengthBytes[0] = into.length;
+  if (libc.getsockopt(fd, ...TCP_INFO, into, lengthView) !== 0) fail("getsockopt TCP_INFO");
+  return lengthBytes[0];
 }
 
 /** The error that waits on a socket (SO_ERROR), which is told but once; undefined: there is none. */
@@ -373,26 +381,6 @@ export class Events {
     if (number === EINTR) return 0;
     throw systemError("epoll_wait", number);
   }
-}
-
-const EFD_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC;
-const one = new Uint8Array(new BigUint64Array([1n]).buffer);
-const counter = new Uint8Array(8);
-
-/** A descriptor that is ready to be read once `signal` was called: eventfd(2). */
-export function eventDescriptor(): number {
-  const fd = libc.eventfd(0, EFD_FLAGS);
-  return fd >= 0 ? fd : fail("eventfd");
-}
-
-/** From any thread. */
-export function signal(fd: number): void {
-  libc.write(fd, one, one.length);
-}
-
-/** Makes it wait for the next signal. */
-export function unsignal(fd: number): void {
-  libc.read(fd, counter, counter.length);
 }
 
 const PR_SET_TIMERSLACK = 29;

@@ -1,17 +1,7 @@
 /** The event loop of our own: epoll(7), edge-triggered, beside the event loop of Deno in the same thread. */
 
 import { setImmediate } from "node:timers";
-import {
-  epoll,
-  EVENT,
-  eventDescriptor,
-  Events,
-  signal,
-  unsignal,
-  waitSharply,
-  watch,
-  watchAgain,
-} from "./libc.ts";
+import { epoll, EVENT, Events, waitSharply, watch, watchAgain } from "./libc.ts";
 
 /** What the poller tells of a descriptor. */
 export interface Source {
@@ -57,9 +47,8 @@ interface Timer {
 
 class Poller {
   readonly #epoll = epoll();
-  /** Ends a wait in another thread. */
-  readonly #alarm = eventDescriptor();
   readonly #events = new Events(MOST_EVENTS);
+  readonly #outside = new Events(1);
   /** By their descriptors. */
   readonly #sources: (Source | undefined)[] = [];
   #watched = 0;
@@ -67,16 +56,22 @@ class Poller {
   #running = false;
   /** The last event, or whatever else makes one likely: performance.now(). */
   #warm = 0;
-  /** The thread waits for its events outside. */
-  #resting = false;
+  /** An epoll instance that tells of events in the other one, and takes none of them away. */
+  readonly #outer = epoll();
+  /** The wait of another thread, which may outlive the rest that began it. */
+  #beside: Promise<unknown> | undefined;
+  /** Ends a rest. */
+  #wake = () => {};
   #again: Source[] = [];
   /** The next one last. */
   readonly #timers: Timer[] = [];
+  /** When the last wait ended, of performance.now(): by then all that it found had come. */
+  wokeAt = 0;
   /** Somebody has called since it was cleared: there may be more calls to come. */
   busy = false;
 
   constructor() {
-    watch(this.#epoll, this.#alarm, EVENT.in | EVENT.edge, 0);
+    watch(this.#outer, this.#epoll, EVENT.in, 0);
     if (IN_WORKER) waitSharply();
   }
 
@@ -98,19 +93,27 @@ class Poller {
   forget(fd: number): void {
     this.#sources[fd] = undefined;
     this.#watched--;
-    if (this.#watched === 0 && this.#resting) signal(this.#alarm);
+    if (this.#watched === 0) this.#wake();
   }
 
   /** Calls `onTurn` after the others have had theirs: for whoever could go on for ever. */
   again(source: Source): void {
     this.#again.push(source);
+    this.#wake();
   }
 
-  /** An event is likely to come soon, as a reply after what was sent: it is worth to wait for it exactly. */
+  /**
+   * An event is likely to come soon, as a reply after what was sent, and it is worth to hold up the thread, so as to
+   * learn of it at once.
+   */
   expect(): void {
-    if (IN_WORKER && !this.#resting) return; // it waits so anyway
     this.#warm = performance.now();
-    if (this.#resting) signal(this.#alarm);
+    this.#wake();
+  }
+
+  /** Nothing is expected any more: the thread is Deno's, but for what comes all the same. */
+  calm(): void {
+    if (!IN_WORKER) this.#warm = -Infinity;
   }
 
   /** Resolves at that time of performance.now(), exact to some microseconds; at once where it is over. */
@@ -140,7 +143,13 @@ class Poller {
     await undefined; // whoever starts it still has something to set up
     let turnAt = performance.now();
     while (this.#watched > 0 || this.#timers.length > 0) {
-      const n = this.#isWarm ? this.#wait() : await this.#rest();
+      let n: number;
+      if (this.#isWarm) n = this.#wait();
+      else {
+        n = await this.#rest();
+        turnAt = performance.now(); // that was one
+      }
+      this.wokeAt = performance.now();
       this.#dispatch(n);
       do {
         this.busy = false;
@@ -169,11 +178,12 @@ class Poller {
     return this.#events.waitExactly(this.#epoll, Math.min(next.at - performance.now(), SLICE_MS));
   }
 
+  /** Waits outside of this thread, until something has come or is expected. */
   async #rest(): Promise<number> {
-    this.#resting = true;
-    const n = await this.#events.waitBeside(this.#epoll);
-    this.#resting = false;
-    return n;
+    this.#beside ??= this.#outside.waitBeside(this.#outer).finally(() => this.#beside = undefined);
+    await Promise.race([this.#beside, new Promise<void>((resolve) => this.#wake = resolve)]);
+    this.#wake = () => {};
+    return this.#events.wait(this.#epoll, 0);
   }
 
   #dispatch(n: number): void {
@@ -182,7 +192,6 @@ class Poller {
       const fd = events.fd(i);
       const source = this.#sources[fd];
       if (source !== undefined && source.check === events.check(i)) source.onEvents(events.events(i));
-      else if (fd === this.#alarm) unsignal(fd);
     }
     if (this.#again.length > 0) {
       const again = this.#again;

@@ -83,6 +83,8 @@ export class StreamSocket extends Socket implements Stream {
   #readable = true;
   /** Nothing will tell any more that it is readable: the end has come, behind what was not read yet. */
   #ended = false;
+  /** See `Stream`. */
+  arrivedAt = 0;
   #inARow = 0;
   #into: Uint8Array | undefined;
   #reader: Settle<number | null> | undefined;
@@ -107,6 +109,7 @@ export class StreamSocket extends Socket implements Stream {
     const promise = new Promise<void>(take);
     this.#connecting = settle as Settle<void>;
     await promise;
+    poller.calm();
     const error = libc.pendingError(this.fd, "connect");
     if (error !== undefined) throw error;
   }
@@ -156,6 +159,12 @@ export class StreamSocket extends Socket implements Stream {
     libc.shutdownWrite(this.fd);
   }
 
+  /** See `Stream`. */
+  expecting(answer: boolean): void {
+    if (answer) poller.expect();
+    else poller.calm();
+  }
+
   override onEvents(events: number): void {
     if (this.#connecting !== undefined) {
       this.#connecting.resolve();
@@ -164,6 +173,7 @@ export class StreamSocket extends Socket implements Stream {
     if ((events & READABLE) !== 0) {
       this.#readable = true;
       if ((events & ENDED) !== 0) this.#ended = true;
+      this.arrivedAt = poller.wokeAt;
       if (this.#into !== undefined) this.#finishRead();
     }
     if ((events & WRITABLE) !== 0) {
@@ -202,7 +212,6 @@ export class StreamSocket extends Socket implements Stream {
 
   #send(bytes: Uint8Array): number {
     poller.busy = true;
-    poller.expect();
     const n = libc.send(this.fd, bytes);
     if (n < bytes.length) this.#writable = false;
     return n;
@@ -237,12 +246,16 @@ export class StreamSocket extends Socket implements Stream {
 
 const NOTHING = new Uint8Array();
 
-/** A connection to that sockaddr; `prepare` is called with the descriptor first. Ends when `signal` aborts. */
-export async function connectTo(
+/**
+ * A connection to that sockaddr, of the class that `make` makes of a socket that connects; `prepare` is called with the
+ * descriptor first. Ends when `signal` aborts.
+ */
+export async function connectTo<S extends StreamSocket>(
   sockaddr: Uint8Array,
   signal: AbortSignal,
+  make: (fd: number) => S,
   prepare: (fd: number) => void = () => {},
-): Promise<StreamSocket> {
+): Promise<S> {
   const fd = libc.socket(familyOf(sockaddr), libc.TYPE.stream);
   try {
     prepare(fd);
@@ -251,7 +264,7 @@ export async function connectTo(
     libc.close(fd);
     throw error;
   }
-  const stream = new StreamSocket(fd, true);
+  const stream = make(fd);
   const abort = () => stream.close();
   signal.addEventListener("abort", abort, { once: true });
   try {

@@ -4,11 +4,13 @@ import { DEFAULT_HOST, type NetAddress, showAddress, showPeer } from "../../base
 import { addressesOf, firstToAnswer } from "../names.ts";
 import { encodeHeader } from "../proxy/header.ts";
 import { undialled } from "../reach.ts";
-import type { Dialled, DialOptions, Endpoint, Listener, ListenOptions, Transport } from "../stream.ts";
+import type { Dialled, DialOptions, Endpoint, Listener, ListenOptions, Transport, Way } from "../stream.ts";
 import { BACKLOG, bind } from "../tcp.ts";
 import * as libc from "./libc.ts";
 import { endpointOf, familyOf, inetAddress } from "./sockaddr.ts";
-import { connectTo, ListenerSocket, type StreamSocket } from "./sockets.ts";
+import { connectTo, ListenerSocket } from "./sockets.ts";
+import { TcpStream } from "./tcp_stream.ts";
+import { prepareWay } from "./way.ts";
 
 /** As `tcp` of net/tcp.ts. */
 export function tcp(address: NetAddress): Transport {
@@ -64,7 +66,7 @@ async function dial(
   const { host = DEFAULT_HOST, port } = address;
   try {
     const { stream, local, remote } = await firstToAnswer(host, way, signal, {
-      open: (ip, signal) => connect(ip, port, way.source, signal),
+      open: (ip, signal) => connect(ip, port, way, signal),
       close: ({ stream }) => stream.close(),
     });
     try {
@@ -83,7 +85,7 @@ async function dial(
 }
 
 interface Connection {
-  readonly stream: StreamSocket;
+  readonly stream: TcpStream;
   readonly local: Endpoint;
   readonly remote: Endpoint;
 }
@@ -91,13 +93,15 @@ interface Connection {
 async function connect(
   ip: string,
   port: number,
-  source: string | undefined,
+  way: Way,
   signal: AbortSignal,
 ): Promise<Connection> {
   const sockaddr = inetAddress(ip, port);
-  const stream = await connectTo(sockaddr, signal, (fd) => {
+  const stream = await connectTo(sockaddr, signal, (fd) => new TcpStream(fd, true), (fd) => {
     tune(fd);
-    if (source !== undefined) libc.bind(fd, inetAddress(source, 0));
+    if (way.source !== undefined) libc.setOption(fd, "bindsNoPort", 1);
+    prepareWay(fd, familyOf(sockaddr), way);
+    if (way.source !== undefined) libc.bind(fd, inetAddress(way.source, 0));
   });
   return { stream, ...stream.ends() };
 }

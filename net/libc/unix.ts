@@ -4,12 +4,12 @@ import { BACKLOG } from "../tcp.ts";
 import type { UnixListener, UnixSockets } from "../unix.ts";
 import * as libc from "./libc.ts";
 import { unixAddress } from "./sockaddr.ts";
-import { connectTo, ListenerSocket } from "./sockets.ts";
+import { connectTo, ListenerSocket, StreamSocket } from "./sockets.ts";
 
 /** How this engine opens them. */
 export const sockets: UnixSockets = {
   listen,
-  connect: (path, signal) => connectTo(unixAddress(path), signal),
+  connect: (path, signal) => connectTo(unixAddress(path), signal, (fd) => new StreamSocket(fd, true)),
 };
 
 function listen(path: string): UnixListener {

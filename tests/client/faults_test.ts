@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import {
   ECHO,
   noise,
+  onEngine,
   peer,
   readUpTo,
   ROOT,
@@ -17,7 +18,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** The command line of `echo WORDS`. */
-const command = (...words: string[]) => [...ECHO.filter((word) => word !== "serve"), ...words];
+const command = (...words: string[]) => [...ECHO.filter((word) => word !== "serve"), ...onEngine(words)];
 
 const lines = (text: string) => text.split("\n").filter((line) => line !== "");
 

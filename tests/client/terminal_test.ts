@@ -1,7 +1,16 @@
 /** `echo connect` as a person sees it: in a real terminal, which tmux provides. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { ECHO, has, peer, readUpTo, roundTrip, ServerProcess, writeAll } from "../support/helpers.ts";
+import {
+  ECHO,
+  has,
+  onEngine,
+  peer,
+  readUpTo,
+  roundTrip,
+  ServerProcess,
+  writeAll,
+} from "../support/helpers.ts";
 import { SCRIPT, Terminal } from "../support/terminal.ts";
 
 const encoder = new TextEncoder();
@@ -75,7 +84,7 @@ Deno.test({
   async fn() {
     await using server = await ServerProcess.start();
     await using terminal = await Terminal.run(
-      [...ECHO, "connect", `:${server.port}`],
+      [...ECHO, ...onEngine(["connect", `:${server.port}`])],
       SCRIPT.replace('"$@"', () => 'sh -c \'echo "pid $$."; exec "$@"\' sh "$@"'),
     );
     const screen = await terminal.shows(/\n>$/);
@@ -135,7 +144,7 @@ Deno.test({
     // A shell at a terminal makes it sane when a job has stopped.
     const script = SCRIPT.replace('"$@"', () => 'set -m; "$@"; stty sane; echo "[stopped]"; read answer; fg');
     await using terminal = await Terminal.run(
-      [...ECHO, "connect", `:${server.port}`],
+      [...ECHO, ...onEngine(["connect", `:${server.port}`])],
       script,
     );
     await terminal.shows(/\n>$/);
@@ -223,7 +232,7 @@ Deno.test({
   async fn() {
     await using server = await ServerProcess.start(["-q"]);
     const pipe = `{ head -c 100000; sleep 2; head -c 100000; } < /dev/zero | "$@" > /dev/null`;
-    const words = [...ECHO.filter((word) => word !== "serve"), "connect", `:${server.port}`];
+    const words = [...ECHO.filter((word) => word !== "serve"), ...onEngine(["connect", `:${server.port}`])];
     await using quiet = await Terminal.run([...words, "-q"], SCRIPT.replace('"$@"', () => pipe));
     await using terminal = await Terminal.run(words, SCRIPT.replace('"$@"', () => pipe));
     await terminal.shows(/^100\.0 kB there and back so far \(.*\/s\)$/m);
@@ -239,7 +248,10 @@ Deno.test({
   ignore,
   async fn() {
     await using server = await ServerProcess.start(["-q"]);
-    const words = [...ECHO.filter((word) => word !== "serve"), "bench", `:${server.port}`, "-d", "1s"];
+    const words = [
+      ...ECHO.filter((word) => word !== "serve"),
+      ...onEngine(["bench", `:${server.port}`, "-d", "1s"]),
+    ];
     await using quiet = await Terminal.run([...words, "-q"]);
     await using terminal = await Terminal.run(words);
     const first = await Promise.all([terminal.shows(/^\[[#.]+\]/m), quiet.shows(/\S/)]);
@@ -281,7 +293,7 @@ Deno.test({
     assertEquals(await message.exit(), 0);
     assertStringIncludes(await message.screen(), "a\\x07b\\x1b]0;owned\\x07\n");
     const script = SCRIPT.replace('"$@"', 'printf "tab\\there\\nand \\033[31mred\\n" | "$@"');
-    await using pipe = await Terminal.run([...ECHO, "connect", `:${server.port}`], script);
+    await using pipe = await Terminal.run([...ECHO, ...onEngine(["connect", `:${server.port}`])], script);
     assertEquals(await pipe.exit(), 0);
     assertStringIncludes(await pipe.screen(), "tab\\there\nand \\x1b[31mred\n");
   },
@@ -295,7 +307,10 @@ Deno.test({
     const file = await Deno.makeTempFile();
     try {
       const script = SCRIPT.replace('"$@"', `"$@" 2> ${file}`);
-      await using terminal = await Terminal.run([...ECHO, "connect", `:${server.port}`], script);
+      await using terminal = await Terminal.run(
+        [...ECHO, ...onEngine(["connect", `:${server.port}`])],
+        script,
+      );
       await terminal.type("hello", "Enter");
       await terminal.shows(/^hello\nhello$/m);
       await terminal.type("", "C-d");

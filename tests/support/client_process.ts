@@ -1,6 +1,6 @@
 /** A client command that runs beside the test: ping or bench, with its lines as they come. */
 
-import { ECHO, killed, Lines, ROOT, within } from "./helpers.ts";
+import { ECHO, killed, Lines, onEngine, ROOT, within } from "./helpers.ts";
 
 export class ClientProcess implements AsyncDisposable {
   readonly out: Lines;
@@ -8,7 +8,7 @@ export class ClientProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
 
   constructor(...words: string[]) {
-    const [program = "", ...args] = [...ECHO.filter((word) => word !== "serve"), ...words];
+    const [program = "", ...args] = [...ECHO.filter((word) => word !== "serve"), ...onEngine(words)];
     this.#child = new Deno.Command(program, {
       args,
       cwd: ROOT,

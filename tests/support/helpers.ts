@@ -1,6 +1,7 @@
 /** What every test of the real command needs: start it, talk to it, wait for a sign from it. */
 
 import { fileURLToPath } from "node:url";
+import { epollObstacle } from "../../net/engine.ts";
 import { pause } from "../../base/time.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -224,6 +225,17 @@ export interface RunResult {
   readonly took: number;
 }
 
+/** What a client takes that is not told. */
+export const ENGINE_OF_CLIENTS = ENGINE[1] ?? (epollObstacle() === undefined ? "epoll" : "deno");
+
+/** The words of a client's command, with the engine under test. */
+export function onEngine(words: readonly string[]): string[] {
+  const [command = "", ...rest] = words;
+  const takes = ["connect", "ping", "bench"].includes(command) && !rest.includes("--engine") &&
+    !rest.some((word) => word.startsWith("tls:"));
+  return takes ? [command, ...ENGINE, ...rest] : [...words];
+}
+
 /** Runs `echo WORDS` to its end, with `stdin` piped in. */
 export async function run(
   words: readonly string[],
@@ -231,7 +243,11 @@ export async function run(
     stdin?: string | Uint8Array | ReadableStream<Uint8Array>;
   } = {},
 ): Promise<RunResult> {
-  const [program = "", ...args] = [...under, ...echoAs(as).filter((word) => word !== "serve"), ...words];
+  const [program = "", ...args] = [
+    ...under,
+    ...echoAs(as).filter((word) => word !== "serve"),
+    ...onEngine(words),
+  ];
   const begin = performance.now();
   const child = new Deno.Command(program, {
     args,

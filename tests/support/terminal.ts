@@ -1,7 +1,7 @@
 /** A terminal for tests, which tmux provides. */
 
 import { assertMatch } from "@std/assert";
-import { ECHO, ROOT } from "./helpers.ts";
+import { ECHO, onEngine, ROOT } from "./helpers.ts";
 
 /** Runs the words, then shows the exit code and whether the terminal echoes and edits lines again, as it should; sh itself survives Ctrl-C. */
 export const SCRIPT =
@@ -38,7 +38,7 @@ export class Terminal implements AsyncDisposable {
 
   /** `echo connect WORDS` in a new terminal. */
   static connect(...words: string[]): Promise<Terminal> {
-    return Terminal.run([...ECHO.filter((word) => word !== "serve"), "connect", ...words]);
+    return Terminal.run([...ECHO.filter((word) => word !== "serve"), ...onEngine(["connect", ...words])]);
   }
 
   /** Types text, and then presses the keys, by their names in tmux. */

@@ -6,7 +6,7 @@ import { figuresOf, valueOf } from "../../report/figures.ts";
 import { report } from "../../report/text.ts";
 import type { Result } from "../../measure/result.ts";
 import { mangled } from "../support/client_process.ts";
-import { ECHO, has, peer, run } from "../support/helpers.ts";
+import { ECHO, has, onEngine, peer, run } from "../support/helpers.ts";
 import { SCRIPT, Terminal } from "../support/terminal.ts";
 
 const echo = mangled((piece) => piece);
@@ -314,7 +314,7 @@ Deno.test({
     const words = ["bench", `:${server.port}`, "-n", "200"];
     for (const [columns, most] of [[40, 40], [100, 80]] as const) {
       await using terminal = await Terminal.run(
-        [...ECHO.filter((word) => word !== "serve"), ...words],
+        [...ECHO.filter((word) => word !== "serve"), ...onEngine(words)],
         `stty cols ${columns}; ${SCRIPT}`,
       );
       assertEquals(await terminal.exit(), 0);
