@@ -15,6 +15,10 @@ const SHORT_READS = 16;
 /** With many connections a turn of the event loop must not take long: 128 reads of 256 KiB are 10 ms and more. */
 const LARGEST_IN_A_CROWD = 32 << 10;
 
+/** Buffers that were left behind, for those who come next: a new one is the largest part of what a client costs. */
+const spare: Uint8Array[] = [];
+const MOST_SPARE = 128;
+
 const LEFT: Outcome = { reason: "closed by the client", failed: false };
 
 /** What the task needs of the server. */
@@ -49,7 +53,7 @@ export async function echo(
       connection.owed += n;
       if (connection.stopping) continue;
       connection.phase = "writing";
-      const message = n === bytes.length ? bytes : bytes.subarray(0, n);
+      const message = space.first(n);
       onMessage?.(connection, message);
       for (let at = 0; at < n;) {
         const taken = stream.write(at === 0 ? message : message.subarray(at));
@@ -70,14 +74,30 @@ export async function echo(
     return connection.failed(error);
   } finally {
     turns?.leave();
+    space.release();
     if (connection.cut === undefined) stream.close();
   }
 }
 
 /** What a connection reads into: larger after a read that filled it, smaller after many that hardly used it. */
 class ReadBuffer {
-  bytes = new Uint8Array(SMALLEST_BUFFER);
+  bytes = spare.pop() ?? new Uint8Array(SMALLEST_BUFFER);
   #shortReads = 0;
+  /** The last part that was asked for: messages are often of one size, and a view for each would be garbage. */
+  #part = this.bytes;
+
+  /** Its first `n` bytes. */
+  first(n: number): Uint8Array {
+    if (this.#part.length !== n) {
+      this.#part = n === this.bytes.length ? this.bytes : this.bytes.subarray(0, n);
+    }
+    return this.#part;
+  }
+
+  /** Leaves it to another connection: nothing is read or written any more. */
+  release(): void {
+    if (this.bytes.length === SMALLEST_BUFFER && spare.length < MOST_SPARE) spare.push(this.bytes);
+  }
 
   /** Makes it right for the next read, after one that gave `n` bytes. */
   fit(n: number, largest: number): void {
@@ -88,7 +108,7 @@ class ReadBuffer {
   }
 
   #resize(size: number): void {
-    this.bytes = new Uint8Array(size);
+    this.bytes = this.#part = new Uint8Array(size);
     this.#shortReads = 0;
   }
 }

@@ -292,7 +292,15 @@ export function placeOf(view: Uint8Array): bigint {
 }
 
 /** The events of epoll_ctl(2). */
-export const EVENT = { in: 1, out: 4, error: 8, hangUp: 0x10, peerEnded: 0x2000, edge: 1 << 31 } as const;
+export const EVENT = {
+  in: 1,
+  urgent: 2,
+  out: 4,
+  error: 8,
+  hangUp: 0x10,
+  peerEnded: 0x2000,
+  edge: 1 << 31,
+} as const;
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_MOD = 3;
@@ -354,10 +362,13 @@ export class Events {
     return this.#count(libc.epoll_pwait2(epoll, this.#view, this.#size, this.#timeView, null));
   }
 
-  /** The same in another thread, so that this one goes on meanwhile; some 0.2 ms late. */
+  /**
+   * The same in another thread, so that this one goes on meanwhile; some 0.2 ms late. At most a second, for which a
+   * thread that ends has to wait for it.
+   */
   async waitBeside(epoll: number): Promise<number> {
     // errno is that of the other thread, and so it cannot be told.
-    return Math.max(0, await libc.wait_beside(epoll, this.#view, this.#size, -1));
+    return Math.max(0, await libc.wait_beside(epoll, this.#view, this.#size, 1000));
   }
 
   /** What happened: a sum of EVENT. */

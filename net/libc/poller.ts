@@ -15,7 +15,8 @@ export interface Source {
   close(): void;
 }
 
-const MOST_EVENTS = 512;
+/** Few enough that what was read of a socket is still in the processor's cache when it is written back. */
+const MOST_EVENTS = 64;
 /**
  * How often Deno's own event loop gets its turn under load, and how long the longest wait without it is: its timers,
  * signals, files and the messages of other threads wait for it.
@@ -141,34 +142,31 @@ class Poller {
 
   async #run(): Promise<void> {
     await undefined; // whoever starts it still has something to set up
-    let turnAt = performance.now();
+    let now = performance.now();
+    let turnAt = now;
     while (this.#watched > 0 || this.#timers.length > 0) {
-      let n: number;
-      if (this.#isWarm) n = this.#wait();
-      else {
-        n = await this.#rest();
-        turnAt = performance.now(); // that was one
-      }
-      this.wokeAt = performance.now();
+      const warm = this.#isWarm(now);
+      const n = warm ? this.#wait() : await this.#rest();
+      now = this.wokeAt = performance.now();
+      if (!warm) turnAt = now; // that was one
+      if (n > 0 && IN_WORKER) this.#warm = now;
       this.#dispatch(n);
       do {
         this.busy = false;
         for (let job = 0; job < JOBS; job++) await undefined;
       } while (this.busy);
-      const now = performance.now();
-      if (n > 0 && IN_WORKER) this.#warm = now;
       if (now - turnAt < SLICE_MS) continue;
       for (let round = 0; round < ROUNDS; round++) {
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
-      turnAt = performance.now();
+      turnAt = now = performance.now();
     }
     this.#running = false;
   }
 
-  get #isWarm(): boolean {
+  #isWarm(now: number): boolean {
     if (this.#again.length > 0 || this.#timers.length > 0) return true;
-    return performance.now() - this.#warm < (IN_WORKER ? LINGER_MS.worker : LINGER_MS.main);
+    return now - this.#warm < (IN_WORKER ? LINGER_MS.worker : LINGER_MS.main);
   }
 
   #wait(): number {

@@ -7,17 +7,22 @@ import { endpointOf, familyOf } from "./sockaddr.ts";
 import { poller, type Source } from "./poller.ts";
 
 const { WOULD_BLOCK } = libc;
-const ENDED = EVENT.peerEnded | EVENT.hangUp | EVENT.error;
-const READABLE = EVENT.in | ENDED;
+const BROKEN = EVENT.peerEnded | EVENT.hangUp | EVENT.error | EVENT.urgent;
+const READABLE = EVENT.in | BROKEN;
+/** What a connection is watched for from the start. */
+const COMING = EVENT.in | EVENT.peerEnded | EVENT.urgent;
 const WRITABLE = EVENT.out | EVENT.hangUp | EVENT.error;
-/** So many reads in a row that find something, or clients accepted, before the others get their turn. */
-const IN_A_ROW = 16;
+/** So many reads in a row that find something, before the others get their turn. */
+const READS_IN_A_ROW = 16;
+/** So many clients in a row, some 5 ms: those who wait longest to be let in wait for all that the others have sent. */
+const CLIENTS_IN_A_ROW = 512;
 
 function closedError(): Error {
   return new Deno.errors.Interrupted("the socket was closed");
 }
 
-type Settle<T> = { resolve: (value: T) => void; reject: (error: unknown) => void };
+type Resolve<T> = (value: T) => void;
+type Reject = (error: unknown) => void;
 
 /** An open socket that the poller watches. The number of its descriptor is used by this object alone, until `close`. */
 export abstract class Socket implements Source {
@@ -71,33 +76,38 @@ export abstract class Socket implements Source {
   }
 }
 
-let settle: Settle<never>;
+const nobody = () => {};
+/** How the promise that was made last is settled. */
+let resolveIt: Resolve<never>;
+let rejectIt: Reject;
 /** For `new Promise`: the same function for all, since one for each would be garbage. */
-const take = (resolve: Settle<never>["resolve"], reject: Settle<never>["reject"]) => {
-  settle = { resolve, reject };
+const take = (resolve: Resolve<never>, reject: Reject) => {
+  resolveIt = resolve;
+  rejectIt = reject;
 };
 
 /** A connection. */
 export class StreamSocket extends Socket implements Stream {
   /** A read may find something. */
   #readable = true;
-  /** Nothing will tell any more that it is readable: the end has come, behind what was not read yet. */
-  #ended = false;
+  /** A read that came short has not taken all: the end has come behind it, or urgent data, of which it stops short. */
+  #broken = false;
   /** See `Stream`. */
   arrivedAt = 0;
   #inARow = 0;
   #into: Uint8Array | undefined;
-  #reader: Settle<number | null> | undefined;
+  #resolveRead: Resolve<number | null> = nobody;
+  #rejectRead: Reject = nobody;
   #writable = true;
   #watchesWritable = false;
   #rest: Uint8Array | undefined;
-  #writer: Settle<number> | undefined;
-
-  #connecting: Settle<void> | undefined;
+  #resolveWrite: Resolve<number> = nobody;
+  #rejectWrite: Reject = nobody;
+  #connecting: PromiseWithResolvers<void> | undefined;
 
   /** Of a socket that is connected, or `connects`. */
   constructor(fd: number, connects = false) {
-    super(fd, EVENT.in | EVENT.peerEnded | (connects ? EVENT.out : 0));
+    super(fd, COMING | (connects ? EVENT.out : 0));
     this.#writable = !connects;
     this.#watchesWritable = connects;
   }
@@ -106,9 +116,8 @@ export class StreamSocket extends Socket implements Stream {
   async connected(): Promise<void> {
     poller.expect();
     if (this.closed) throw closedError();
-    const promise = new Promise<void>(take);
-    this.#connecting = settle as Settle<void>;
-    await promise;
+    this.#connecting = Promise.withResolvers();
+    await this.#connecting.promise;
     poller.calm();
     const error = libc.pendingError(this.fd, "connect");
     if (error !== undefined) throw error;
@@ -122,18 +131,20 @@ export class StreamSocket extends Socket implements Stream {
 
   /** See `Stream`. What is there is returned at once, without a promise. */
   read(into: Uint8Array): number | null | Promise<number | null> {
-    if (this.#readable && this.#inARow < IN_A_ROW) {
+    if (this.#readable && this.#inARow < READS_IN_A_ROW) {
       const n = this.#receive(into);
       if (n !== WOULD_BLOCK) {
         this.#inARow++;
         return n === 0 ? null : n;
       }
     }
+    if (this.closed) throw closedError();
     if (this.#readable) poller.again(this);
     this.#inARow = 0;
     this.#into = into;
     const promise = new Promise<number | null>(take);
-    this.#reader = settle as Settle<number | null>;
+    this.#resolveRead = resolveIt as Resolve<number | null>;
+    this.#rejectRead = rejectIt;
     return promise;
   }
 
@@ -143,12 +154,14 @@ export class StreamSocket extends Socket implements Stream {
       const n = this.#send(bytes);
       if (n !== WOULD_BLOCK) return n;
     }
+    if (this.closed) throw closedError();
     this.#rest = bytes;
     const promise = new Promise<number>(take);
-    this.#writer = settle as Settle<number>;
+    this.#resolveWrite = resolveIt as Resolve<number>;
+    this.#rejectWrite = rejectIt;
     if (!this.#watchesWritable) {
       this.#watchesWritable = true;
-      this.watch(EVENT.in | EVENT.peerEnded | EVENT.out);
+      this.watch(COMING | EVENT.out);
     }
     return promise;
   }
@@ -172,41 +185,32 @@ export class StreamSocket extends Socket implements Stream {
     }
     if ((events & READABLE) !== 0) {
       this.#readable = true;
-      if ((events & ENDED) !== 0) this.#ended = true;
+      if ((events & BROKEN) !== 0) this.#broken = true;
       this.arrivedAt = poller.wokeAt;
-      if (this.#into !== undefined) this.#finishRead();
+      this.#finishRead();
     }
     if ((events & WRITABLE) !== 0) {
       this.#writable = true;
-      if (this.#rest !== undefined) this.#finishWrite();
+      this.#finishWrite();
     }
   }
 
   override onTurn(): void {
-    if (this.#into !== undefined && !this.closed) this.#finishRead();
+    this.#finishRead();
   }
 
   protected override onClose(error: Error): void {
-    const reader = this.#reader;
-    const writer = this.#writer;
-    const connecting = this.#connecting;
-    this.#into =
-      this.#rest =
-      this.#reader =
-      this.#writer =
-      this.#connecting =
-        undefined;
-    reader?.reject(error);
-    writer?.reject(error);
-    connecting?.reject(error);
+    if (this.#into !== undefined) this.#rejectRead(error);
+    if (this.#rest !== undefined) this.#rejectWrite(error);
+    this.#connecting?.reject(error);
+    this.#into = this.#rest = this.#connecting = undefined;
   }
 
   #receive(into: Uint8Array): number {
     poller.busy = true;
     const n = libc.receive(this.fd, into);
     // A read that came short has taken all: what comes later is an event of its own (epoll(7)).
-    if (n < into.length && !this.#ended) this.#readable = false;
-    if (n === WOULD_BLOCK) this.#readable = false;
+    if (n === WOULD_BLOCK || n < into.length && !this.#broken) this.#readable = false;
     return n;
   }
 
@@ -218,33 +222,33 @@ export class StreamSocket extends Socket implements Stream {
   }
 
   #finishRead(): void {
-    const reader = this.#reader;
+    const into = this.#into;
+    if (into === undefined) return;
     try {
-      const n = this.#receive(this.#into ?? NOTHING);
+      const n = this.#receive(into);
       if (n === WOULD_BLOCK) return;
-      this.#into = this.#reader = undefined;
-      reader?.resolve(n === 0 ? null : n);
+      this.#into = undefined;
+      this.#resolveRead(n === 0 ? null : n);
     } catch (error) {
-      this.#into = this.#reader = undefined;
-      reader?.reject(error);
+      this.#into = undefined;
+      this.#rejectRead(error);
     }
   }
 
   #finishWrite(): void {
-    const writer = this.#writer;
+    const rest = this.#rest;
+    if (rest === undefined) return;
     try {
-      const n = this.#send(this.#rest ?? NOTHING);
+      const n = this.#send(rest);
       if (n === WOULD_BLOCK) return;
-      this.#rest = this.#writer = undefined;
-      writer?.resolve(n);
+      this.#rest = undefined;
+      this.#resolveWrite(n);
     } catch (error) {
-      this.#rest = this.#writer = undefined;
-      writer?.reject(error);
+      this.#rest = undefined;
+      this.#rejectWrite(error);
     }
   }
 }
-
-const NOTHING = new Uint8Array();
 
 /**
  * A connection to that sockaddr, of the class that `make` makes of a socket that connects; `prepare` is called with the
@@ -284,7 +288,7 @@ export class ListenerSocket extends Socket {
   readonly #welcome: (client: StreamSocket) => Accepted;
   #ready = true;
   #inARow = 0;
-  #waiting: Settle<void> | undefined;
+  #waiting: PromiseWithResolvers<void> | undefined;
 
   /** Of a socket that listens. `welcome` is called while the address of the client is in `addressView`. */
   constructor(fd: number, welcome: (client: StreamSocket) => Accepted) {
@@ -295,7 +299,7 @@ export class ListenerSocket extends Socket {
   /** See `Listener`. */
   async accept(): Promise<Accepted> {
     for (;;) {
-      if (this.#ready && this.#inARow < IN_A_ROW) {
+      if (this.#ready && this.#inARow < CLIENTS_IN_A_ROW) {
         this.#inARow++;
         poller.busy = true;
         const client = libc.accept(this.fd); // where it throws, whoever waits there may be accepted later
@@ -304,9 +308,8 @@ export class ListenerSocket extends Socket {
       }
       this.#inARow = 0;
       if (this.#ready) poller.again(this);
-      const turn = new Promise<void>(take);
-      this.#waiting = settle as Settle<void>;
-      await turn;
+      this.#waiting = Promise.withResolvers();
+      await this.#waiting.promise;
     }
   }
 

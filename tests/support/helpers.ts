@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { epollObstacle } from "../../net/engine.ts";
 import { pause } from "../../base/time.ts";
+import type { Engine } from "../../net/engine.ts";
 import config from "../../deno.json" with { type: "json" };
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -13,6 +14,11 @@ export const ECHO: readonly string[] = fromEnvironment() ??
 
 /** `--engine E` for every command that takes it, where ECHO_ENGINE names one: the same tests hold for each. */
 export const ENGINE: readonly string[] = engineWords(Deno.env.get("ECHO_ENGINE"));
+
+/** The engine under test. */
+export function engineUnderTest(): Engine {
+  return ENGINE.includes("epoll") ? "epoll" : "deno";
+}
 
 function engineWords(engine: string | undefined): string[] {
   return engine === undefined ? [] : ["--engine", engine];

@@ -7,7 +7,7 @@ import type { EventName, Fields } from "../../server/events.ts";
 import { LineWriter } from "../../server/line_writer.ts";
 import { Totals } from "../../server/totals.ts";
 import { ServerPool } from "../../threads/pool.ts";
-import { roundTrip } from "./helpers.ts";
+import { engineUnderTest, roundTrip } from "./helpers.ts";
 
 const HELD_UNTIL_FAILURE = 2;
 
@@ -22,7 +22,7 @@ const log = {
   },
 };
 const options = {
-  engine: "deno" as const,
+  engine: engineUnderTest(),
   addresses: [{ scheme: "tcp", host: "127.0.0.1", port: 0 }] as const,
   listen: { shared: false, socketMode: undefined, tls: undefined },
   maxClients: 100,

@@ -5,6 +5,8 @@ import { Totals } from "../../server/totals.ts";
 import { ServerPool } from "../../threads/pool.ts";
 import {
   ECHO,
+  ENGINE,
+  engineUnderTest,
   has,
   killed,
   Lines,
@@ -73,7 +75,7 @@ Deno.test("a worker that dies is logged, its clients are lost and counted, and i
   };
   const totals = new Totals(Totals.memory(2));
   const options = {
-    engine: "deno" as const,
+    engine: engineUnderTest(),
     addresses: [{ scheme: "tcp", host: "127.0.0.1", port: 0 }] as const,
     listen: { shared: false, socketMode: undefined, tls: undefined },
     maxClients: 100,
@@ -161,7 +163,7 @@ Deno.test({
 });
 
 Deno.test("SIGINT is heard while many workers start", async () => {
-  const [program = "", ...args] = [...ECHO, "serve", "127.0.0.1:0", "--workers", "48"];
+  const [program = "", ...args] = [...ECHO, "serve", "127.0.0.1:0", "--workers", "48", ...ENGINE];
   const options = { args, cwd: ROOT, stdin: "null", stdout: "null", stderr: "piped" } as const;
   const child = new Deno.Command(program, options).spawn();
   const log = new Lines(child.stderr);
