@@ -4,6 +4,7 @@ import { randomBlock } from "../probe/messages.ts";
 import { engineTraits } from "../net/engine.ts";
 import { datagramWindow } from "../net/datagrams.ts";
 import type { KernelView } from "../base/kernel_view.ts";
+import { pauseOf } from "../net/pauses.ts";
 import { SendWindow } from "../net/send_window.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type RunState } from "./caller.ts";
@@ -77,7 +78,7 @@ export class Load implements RunState {
     this.turns = engineTraits(plan.route.dial.engine).needsTurns ? new Turns() : undefined;
     if (plan.pace.kind === "open") {
       const size = Math.ceil(datagramWindow(plan.route.size) / plan.workers);
-      this.sendWindow = new SendWindow(size, plan.pace.perSecond);
+      this.sendWindow = new SendWindow(size, plan.pace.perSecond, pauseOf(plan.route.dial.engine));
     }
     const block = randomBlock(plan.seed);
     this.#callers = Array.from(

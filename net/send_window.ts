@@ -19,11 +19,13 @@ export class SendWindow {
   #sent = 0;
   #sentBefore = 0;
   readonly #waiting: (() => void)[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #pause: (ms: number) => Promise<void>;
+  #pausing = false;
 
-  /** `perSecond`: the pace, of all the sockets together. */
-  constructor(size: number, perSecond: number) {
+  /** `perSecond`: the pace, of all the sockets together. `pause`: one that is exact to a fraction of the period. */
+  constructor(size: number, perSecond: number, pause: (ms: number) => Promise<void>) {
     this.#size = size;
+    this.#pause = pause;
     this.#period = size / (2 * HEADROOM * perSecond / 1000);
   }
 
@@ -46,7 +48,7 @@ export class SendWindow {
 
   /** Resolves when it is worth asking again: those that wait get their turns in order. */
   next(): Promise<void> {
-    this.#timer ??= setTimeout(() => this.#release(), this.#period);
+    if (!this.#pausing) this.#release();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -63,10 +65,13 @@ export class SendWindow {
     this.#begin = now;
   }
 
-  #release(): void {
-    this.#timer = undefined;
-    this.#advance(performance.now());
-    for (const go of this.#waiting.splice(0, this.#room)) go();
-    if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#release(), this.#period);
+  async #release(): Promise<void> {
+    this.#pausing = true;
+    do {
+      await this.#pause(this.#period);
+      this.#advance(performance.now());
+      for (const go of this.#waiting.splice(0, this.#room)) go();
+    } while (this.#waiting.length > 0);
+    this.#pausing = false;
   }
 }

@@ -24,6 +24,8 @@ export class DatagramLine implements Line {
   /** How many messages expired since the owner last asked. */
   #expired = 0;
   #sending = false;
+  /** Since the owner was asked last how much to send. */
+  #nudged = false;
   #closed = false;
   #finishing = false;
   #finishTimer: ReturnType<typeof setTimeout> | undefined;
@@ -76,6 +78,7 @@ export class DatagramLine implements Line {
   }
 
   nudge(owner: Owner, now: number): void {
+    this.#nudged = true;
     if (this.#sending || this.#closed || this.#finishing) return;
     this.#send(owner, now).catch((error) => {
       if (this.#closed) return;
@@ -111,12 +114,15 @@ export class DatagramLine implements Line {
     if (this.#failed === undefined) this.#peer.close();
   }
 
-  /** Sends what the owner wants, until it wants nothing. */
+  /**
+   * Sends what the owner wants, and what it wants since it was asked. What is due only because time has passed it tells
+   * by itself: whoever cannot send as fast as it is due must receive all the same.
+   */
   async #send(owner: Owner, at: number): Promise<void> {
     this.#sending = true;
-    let now = at;
-    for (let n = owner.wanted(now); n > 0; n = owner.wanted(now)) {
-      for (; n > 0; n--) {
+    for (let now = at; this.#nudged; now = performance.now()) {
+      this.#nudged = false;
+      for (let n = owner.wanted(now); n > 0; n--) {
         while (this.#window?.take(now) === false) {
           await this.#window.next();
           now = performance.now();
@@ -124,9 +130,9 @@ export class DatagramLine implements Line {
         if (this.#closed) return;
         const message = this.#messages.message(this.#ledger.sent * this.#size, this.#size);
         this.#ledger.add(message, now);
-        await this.#peer.send(message);
+        const taken = this.#peer.send(message);
+        if (typeof taken !== "number") await taken;
       }
-      now = performance.now();
     }
     this.#sending = false;
   }

@@ -5,6 +5,7 @@ import { note, print } from "../cli/output.ts";
 import type { Signals } from "../cli/signals.ts";
 import { limitSeconds, LONGEST_MS, showDuration } from "../base/units.ts";
 import { datagramWindow } from "../net/datagrams.ts";
+import { pauseOf } from "../net/pauses.ts";
 import { SendWindow } from "../net/send_window.ts";
 import { type Anomaly, Fault, fault, type FaultKind, type Line, type Owner } from "./line.ts";
 import { openLine } from "./open_line.ts";
@@ -209,7 +210,7 @@ class Session implements Owner {
     const late = AbortSignal.timeout(timeout);
     const begin = performance.now();
     try {
-      const sendWindow = new SendWindow(datagramWindow(size), 1000 / interval);
+      const sendWindow = new SendWindow(datagramWindow(size), 1000 / interval, pauseOf(dial.engine));
       const route = { address, dial, size, timeout, window: WINDOW, sendWindow };
       const line = await openLine(route, this.#block, 0, AbortSignal.any([late, this.#over]));
       const took = performance.now() - begin;
