@@ -8,7 +8,7 @@ import { pauseOf } from "../net/pauses.ts";
 import { SendWindow } from "../net/send_window.ts";
 import { Turns } from "../net/turns.ts";
 import { Caller, type RunState } from "./caller.ts";
-import { alarmOf } from "./alarms.ts";
+import { alarmOf, openTimer } from "./alarms.ts";
 import { type Alarm, keepTime, type Schedule } from "./clock.ts";
 import type { Anomaly, AnomalyCounts, FaultKind } from "../probe/line.ts";
 import { closed, open } from "./pace.ts";
@@ -46,6 +46,8 @@ export class Load implements RunState {
   #retransmits: number | null = null;
   /** Where messages are sent by the clock. */
   #alarm: Alarm | undefined;
+  /** Of its standstills. */
+  #watch: Alarm | undefined;
   left: number;
   /** When the measurement begins and ends, in milliseconds of performance.now(). */
   begin = Infinity;
@@ -89,6 +91,7 @@ export class Load implements RunState {
 
   /** Makes the connections, unless each message has its own. Throws Failure if one of them fails. */
   async connect(): Promise<void> {
+    this.#watch = await openTimer(this.plan);
     if (this.plan.pace.kind === "open") {
       this.#alarm = await alarmOf(this.plan);
     }
@@ -105,7 +108,7 @@ export class Load implements RunState {
     this.begin = start + warmup;
     this.end = this.begin + duration;
     this.#lastBack = this.#lastSettled = this.begin;
-    const standstill = new Standstill(this.begin);
+    const standstill = new Standstill(this.begin, this.#watch!);
     const sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     const end = () => this.#over.resolve();
     stop.addEventListener("abort", end, { once: true });

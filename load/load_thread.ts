@@ -3,6 +3,7 @@
 
 import { Failure } from "../base/errors.ts";
 import { openEngine } from "../net/schemes.ts";
+import { openTimer } from "./alarms.ts";
 import { Load } from "./load.ts";
 import type { Plan } from "./plan.ts";
 import type { ErrorCount, FromThread, ToThread } from "./thread_messages.ts";
@@ -59,22 +60,22 @@ async function runShare(plan: Plan): Promise<void> {
     if (!(error instanceof Failure)) throw error;
     return post({ type: "failed", reason: error.message });
   }
+  const timer = await openTimer(plan);
   post({ type: "ready" });
   await mayGo;
   const running = load.run(stop.signal);
   postedAt = load.begin;
-  let timer: ReturnType<typeof setTimeout> | undefined;
   // By the clock of the measurement, so that a second of the timeline is a whole number of posts.
   const schedule = () => {
-    const sincePost = (performance.now() - load.begin) % SAMPLES_MS;
-    timer = setTimeout(() => {
+    const now = performance.now();
+    timer.at(now + SAMPLES_MS - (now - load.begin) % SAMPLES_MS, () => {
       postSamples();
       schedule();
-    }, SAMPLES_MS - sincePost);
+    });
   };
   schedule();
   await running;
-  clearTimeout(timer);
+  timer.close();
   postSamples();
   post({ type: "done", totals: load.totals(stop.signal.aborted) });
 }

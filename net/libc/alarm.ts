@@ -6,6 +6,11 @@ import { poller } from "./poller.ts";
 export class PollerAlarm {
   #closed = false;
 
+  /** From now on Deno's own event loop has its turn in this thread each `turnMs`. */
+  constructor(turnMs: number) {
+    poller.sliceMs = turnMs;
+  }
+
   /** Calls `wake` at `time` of performance.now(), or at once if that is past. */
   at(time: number, wake: () => void): void {
     poller.at(time).then(() => {

@@ -339,7 +339,8 @@ export class Events {
   readonly #words: Int32Array;
   readonly #view: Uint8Array;
   readonly #size: number;
-  readonly #time = new BigInt64Array(2);
+  /** struct timespec in words of 32 bits, of which the upper ones stay 0: a 64-bit number would be a bigint, and garbage. */
+  readonly #time = new Int32Array(4);
   readonly #timeView = new Uint8Array(this.#time.buffer);
 
   /** Room for so many. */
@@ -357,8 +358,8 @@ export class Events {
   /** The same, exact to the nanosecond (Linux 5.11). */
   waitExactly(epoll: number, ms: number): number {
     const ns = Math.max(0, Math.round(ms * 1e6));
-    this.#time[0] = BigInt(Math.floor(ns / 1e9));
-    this.#time[1] = BigInt(ns % 1e9);
+    this.#time[0] = Math.floor(ns / 1e9);
+    this.#time[2] = ns % 1e9;
     return this.#count(libc.epoll_pwait2(epoll, this.#view, this.#size, this.#timeView, null));
   }
 

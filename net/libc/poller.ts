@@ -18,13 +18,9 @@ export interface Source {
 /** Few enough that what was read of a socket is still in the processor's cache when it is written back. */
 const MOST_EVENTS = 64;
 /**
- * How often Deno's own event loop gets its turn under load, and how long the longest wait without it is: its timers,
- * signals, files and the messages of other threads wait for it.
- */
-const SLICE_MS = 20;
-/**
  * tokio, under Deno's event loop, looks for what has arrived only after 61 tasks (its `event_interval`), or when it has
- * nothing to do. A turn of so many rounds has such a look in it. They take 0.1 to 0.2 ms.
+ * nothing to do. A turn of so many rounds has such a look in it. They take 0.2 to 0.5 ms, so that between two of them
+ * our own events are looked for too.
  */
 const ROUNDS = 62;
 /**
@@ -66,6 +62,11 @@ class Poller {
   #again: Source[] = [];
   /** The next one last. */
   readonly #timers: Timer[] = [];
+  /**
+   * How often Deno's own event loop gets its turn under load, and how long the longest wait without it is: its timers,
+   * signals, files and the messages of other threads wait for it.
+   */
+  sliceMs = 20;
   /** When the last wait ended, of performance.now(): by then all that it found had come. */
   wokeAt = 0;
   /** Somebody has called since it was cleared: there may be more calls to come. */
@@ -144,9 +145,11 @@ class Poller {
     await undefined; // whoever starts it still has something to set up
     let now = performance.now();
     let turnAt = now;
+    let rounds = 0;
     while (this.#watched > 0 || this.#timers.length > 0) {
-      const warm = this.#isWarm(now);
-      const n = warm ? this.#wait() : await this.#rest();
+      const turns = rounds > 0;
+      const warm = turns || this.#isWarm(now);
+      const n = turns ? this.#events.wait(this.#epoll, 0) : warm ? this.#wait() : await this.#rest();
       now = this.wokeAt = performance.now();
       if (!warm) turnAt = now; // that was one
       if (n > 0 && IN_WORKER) this.#warm = now;
@@ -155,11 +158,11 @@ class Poller {
         this.busy = false;
         for (let job = 0; job < JOBS; job++) await undefined;
       } while (this.busy);
-      if (now - turnAt < SLICE_MS) continue;
-      for (let round = 0; round < ROUNDS; round++) {
+      if (turns) {
         await new Promise<void>((resolve) => setImmediate(resolve));
-      }
-      turnAt = now = performance.now();
+        rounds--;
+        turnAt = now;
+      } else if (now - turnAt >= this.sliceMs) rounds = ROUNDS;
     }
     this.#running = false;
   }
@@ -172,8 +175,9 @@ class Poller {
   #wait(): number {
     if (this.#again.length > 0) return this.#events.wait(this.#epoll, 0);
     const next = this.#timers.at(-1);
-    if (next === undefined) return this.#events.wait(this.#epoll, SLICE_MS);
-    return this.#events.waitExactly(this.#epoll, Math.min(next.at - performance.now(), SLICE_MS));
+    const ms = next === undefined ? Infinity : next.at - performance.now();
+    if (ms >= this.sliceMs) return this.#events.wait(this.#epoll, this.sliceMs);
+    return this.#events.waitExactly(this.#epoll, ms);
   }
 
   /** Waits outside of this thread, until something has come or is expected. */
