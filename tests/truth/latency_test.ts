@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Result } from "../../measure/result.ts";
+import { epollObstacle } from "../../net/engine.ts";
 import { CProgram } from "../support/c_program.ts";
 import { has, holds, run } from "../support/helpers.ts";
 
@@ -116,5 +117,22 @@ Deno.test({
         assert(latency_ms.p50! < 5, `${scheme}: p50 ${latency_ms.p50} ms`);
       });
     }
+  },
+});
+
+Deno.test({
+  name: "truth: on epoll, ping sees the round trip that a program in C sees",
+  ignore: tool.ignore || epollObstacle() !== undefined,
+  async fn() {
+    using program = await CProgram.build("delay_server");
+    using client = await CProgram.build("ping_pong");
+    await using server = await program.serve("tcp", "delay", 0);
+    await holds(async () => {
+      const words = `-c 1000 -i 0 -q --json --engine epoll 127.0.0.1:${server.port}`;
+      const { stdout } = await run(["ping", ...words.split(" ")]);
+      const { latency_ms: { p50 } } = JSON.parse(new TextDecoder().decode(stdout));
+      const [truth] = await client.figures(server.port, 1000, 0);
+      assert(p50 <= 1.15 * truth! + 0.01 && p50 >= truth! / 2, `p50 ${p50} ms; in C ${truth} ms`);
+    });
   },
 });
