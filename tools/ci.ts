@@ -10,6 +10,7 @@ import { run } from "./run.ts";
 
 /** Real peers and terminals for the tests. Without one of them, the tests that need it are skipped. */
 const PACKAGES = [
+  "git",
   "tmux",
   "socat",
   "ncat",
