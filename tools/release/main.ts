@@ -69,7 +69,13 @@ async function main(path: string | undefined): Promise<void> {
 }
 
 if (import.meta.main) {
-  const { deno, help } = parseArgs(Deno.args, { string: ["deno"], boolean: ["help"] });
+  const strange: string[] = [];
+  const unknown = (word: string) => void strange.push(word);
+  const { deno, help } = parseArgs(Deno.args, { string: ["deno"], boolean: ["help"], unknown });
+  if (strange.length > 0 || deno === "") {
+    console.error(`release: ${strange[0] ?? "--deno"} is not understood; there are --deno PATH and --help`);
+    Deno.exit(2);
+  }
   try {
     if (help) console.log(HELP);
     else await main(deno);
