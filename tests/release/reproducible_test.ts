@@ -1,28 +1,19 @@
 /** A release made twice, in other folders and by another user's habits, is the same. */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { shell } from "../support/commands.ts";
 import { has, ROOT } from "../support/helpers.ts";
 import { DIST, SUMS } from "../../tools/release/names.ts";
-
-/** Runs a command and returns what it printed; its end must be 0. */
-async function ran(cwd: string, env: Record<string, string>, ...words: string[]): Promise<string> {
-  const [program = "", ...args] = words;
-  const { code, stdout, stderr } = await new Deno.Command(program, { args, cwd, env, stdin: "null" })
-    .output();
-  const text = new TextDecoder().decode(stdout);
-  assertEquals(code, 0, `${words.join(" ")}: ${text}${new TextDecoder().decode(stderr)}`);
-  return text;
-}
 
 /** A release of the commit, in a clone of its own: the sums. The runtimes are brought, since they are checked again. */
 async function sumsOf(clone: string, env: Record<string, string>): Promise<string> {
   // These sources may belong to another user than the one who runs the tests.
   const config = await Deno.makeTempFile();
   await Deno.writeTextFile(config, "[safe]\n\tdirectory = *\n");
-  await ran("/", { GIT_CONFIG_GLOBAL: config }, "git", "clone", "--quiet", ROOT, clone);
+  await shell('git clone --quiet . "$CLONE"', ROOT, { GIT_CONFIG_GLOBAL: config, CLONE: clone });
   await Deno.remove(config);
-  await ran(ROOT, {}, "sh", "-c", 'mkdir "$0/.cache" && cp .cache/denort-* "$0/.cache"', clone);
-  await ran(clone, env, "sh", "-c", 'umask "$UMASK" && npx -y deno@2.9.6 task release');
+  await shell('mkdir "$CLONE/.cache" && cp .cache/denort-* "$CLONE/.cache"', ROOT, { CLONE: clone });
+  await shell('umask "$UMASK" && npx -y deno@2.9.6 task release', clone, env);
   return await Deno.readTextFile(`${clone}/${DIST.slice(ROOT.length)}/${SUMS}`);
 }
 
