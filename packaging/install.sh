@@ -146,16 +146,16 @@ EOF
 }
 
 # Puts the program into place in one step, so that one that runs, or an older one, is never half written. It is tried
-# there first: in a temporary folder nothing may be allowed to run.
+# there first: in a temporary folder nothing may be allowed to run. By -O tar writes no other file, whatever is in the
+# archive.
 install_file() {
-  tar -xzf "$WORK/$ARCHIVE" -C "$WORK" || die "could not unpack $ARCHIVE"
-  file="$WORK/${ARCHIVE%.tar.gz}/netecho"
-  [ -f "$file" ] || die "there is no netecho in $ARCHIVE"
   mkdir -p "$FOLDER" || die "could not make $FOLDER; choose another with NETECHO_INSTALL_DIR"
   [ ! -d "$FOLDER/netecho" ] || die "$FOLDER/netecho is a folder; choose another place with NETECHO_INSTALL_DIR"
-  if ! NEW=$(mktemp "$FOLDER/.netecho.XXXXXX") || ! cp "$file" "$NEW" || ! chmod 755 "$NEW"; then
+  if ! NEW=$(mktemp "$FOLDER/.netecho.XXXXXX") || ! chmod 755 "$NEW"; then
     die "could not write to $FOLDER; choose another with NETECHO_INSTALL_DIR"
   fi
+  tar -xzOf "$WORK/$ARCHIVE" "${ARCHIVE%.tar.gz}/netecho" >"$NEW" ||
+    die "could not unpack netecho from $ARCHIVE to $FOLDER"
   "$NEW" --version >"$WORK/said" 2>&1 ||
     die "netecho does not start here ($(head -n 1 "$WORK/said")); on Linux it needs glibc 2.27"
   mv -f "$NEW" "$FOLDER/netecho" || die "could not replace $FOLDER/netecho"

@@ -109,7 +109,6 @@ for (const client of ["curl", "wget"]) {
         "gzip",
         "mktemp",
         "mkdir",
-        "cp",
         "mv",
         "rm",
         "chmod",
