@@ -146,16 +146,16 @@ EOF
 }
 
 # Puts the program into place in one step, so that one that runs, or an older one, is never half written. It is tried
-# there first: in a temporary folder nothing may be allowed to run.
+# there first: in a temporary folder nothing may be allowed to run. By -O tar writes no other file, whatever is in the
+# archive.
 install_file() {
-  tar -xzf "$WORK/$ARCHIVE" -C "$WORK" || die "could not unpack $ARCHIVE"
-  file="$WORK/${ARCHIVE%.tar.gz}/netecho"
-  [ -f "$file" ] || die "there is no netecho in $ARCHIVE"
   mkdir -p "$FOLDER" || die "could not make $FOLDER; choose another with NETECHO_INSTALL_DIR"
-  NEW="$FOLDER/.netecho.$$"
-  if ! cp "$file" "$NEW" || ! chmod 755 "$NEW"; then
+  [ ! -d "$FOLDER/netecho" ] || die "$FOLDER/netecho is a folder; choose another place with NETECHO_INSTALL_DIR"
+  if ! NEW=$(mktemp "$FOLDER/.netecho.XXXXXX") || ! chmod 755 "$NEW"; then
     die "could not write to $FOLDER; choose another with NETECHO_INSTALL_DIR"
   fi
+  tar -xzOf "$WORK/$ARCHIVE" "${ARCHIVE%.tar.gz}/netecho" >"$NEW" ||
+    die "could not unpack netecho from $ARCHIVE to $FOLDER"
   "$NEW" --version >"$WORK/said" 2>&1 ||
     die "netecho does not start here ($(head -n 1 "$WORK/said")); on Linux it needs glibc 2.27"
   mv -f "$NEW" "$FOLDER/netecho" || die "could not replace $FOLDER/netecho"
@@ -193,6 +193,10 @@ read_arguments() {
   esac
   [ -n "${NETECHO_INSTALL_DIR:-${HOME-}}" ] || die "HOME is not set; name a folder with NETECHO_INSTALL_DIR"
   FOLDER=${NETECHO_INSTALL_DIR:-$HOME/.local/bin}
+  case $FOLDER in
+    /*) ;;
+    *) FOLDER=$PWD/$FOLDER ;; # a PATH takes no other
+  esac
 }
 
 main() {
@@ -200,7 +204,7 @@ main() {
   find_target
   find_sha256
   NEW=
-  WORK=$(mktemp -d)
+  WORK=$(mktemp -d) || die "could not make a temporary folder; name one that can be written to with TMPDIR"
   trap clean EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP

@@ -1,7 +1,7 @@
 /**
  * What CI runs, on a machine with npm and Debian's packages: all checks and the tests of the sources on this Deno,
- * then the same tests on the oldest supported one, against the program of a release, and those of the release itself.
- * The last line counts all three runs.
+ * then the same tests on the oldest supported one, against the released program, and those of what else would be
+ * published. The last line counts all three runs.
  */
 
 import { COMPILED_WITH } from "./runtime/denort.ts";
@@ -10,6 +10,7 @@ import { run } from "./run.ts";
 
 /** Real peers and terminals for the tests. Without one of them, the tests that need it are skipped. */
 const PACKAGES = [
+  "git",
   "tmux",
   "socat",
   "ncat",
@@ -89,7 +90,7 @@ async function installPackages(): Promise<void> {
 }
 
 /** Makes what would be published, and runs the tests against the program in it, under the name that they expect. */
-async function release(): Promise<void> {
+async function testRelease(): Promise<void> {
   const made = [deno, "task", "release"];
   // What is tested here need not be committed.
   await step(made, { SOURCE_DATE_EPOCH: String(Math.floor(Date.now() / 1000)) });
@@ -97,7 +98,7 @@ async function release(): Promise<void> {
   const program = `${ROOT}.cache/release/echo`;
   await Deno.copyFile(`${DIST}/${programOf("x86_64-unknown-linux-gnu")}`, program);
   await tests([...older, "task", "test"], { ECHO_BIN: program });
-  await tests([deno, "task", "test:release"], { ECHO_BIN: program });
+  await tests([deno, "task", "test:release"]);
 }
 
 await installPackages();
@@ -108,7 +109,7 @@ await step([deno, "check", "--frozen", "."]);
 await tests([deno, "task", "test"]);
 const older = ["npx", "-y", `deno@${COMPILED_WITH}`];
 await step([...older, "task", "compile"]);
-await release();
+await testRelease();
 
 for (const failure of failures) console.log(`FAILED: ${failure}`);
 const skipped = totals.ignored === 0 ? "" : `, ${totals.ignored} skipped`;

@@ -1,44 +1,48 @@
-/** Makes ./echo, one executable file, with the permissions of deno.json and the flags of `deno task start`. */
+/** Makes ./echo, the program for this machine, by the recipe of a release. */
 
-import { COMPILED_WITH, denort } from "./runtime/denort.ts";
+import { bundle } from "./release/bundle.ts";
+import { type Compiler, compiler } from "./release/denos.ts";
+import { ROOT } from "./release/names.ts";
+import { compileFor } from "./release/program.ts";
 import { run } from "./run.ts";
+import { COMPILED_WITH } from "./runtime/denort.ts";
+import { targetOf } from "./runtime/targets.ts";
 
-/** What `deno task start` gives to `deno run`, too: a test holds the two together. */
-export const FLAGS = ["-q", "-P", "--frozen", "--no-prompt", "--v8-flags=--max-semi-space-size=2"];
-/** Modules that no import names: the threads. */
-export const THREADS = ["threads/server_thread.ts", "load/load_thread.ts"];
+/** Not the folder of a release, whose bundle the tests of the release look at. */
+const BUNDLE = `${ROOT}.cache/compile/bundle`;
+const PROGRAM = Deno.build.os === "windows" ? "./echo.exe" : "./echo";
 
-const COMMAND = [
-  Deno.execPath(),
-  "compile",
-  ...FLAGS,
-  "--no-code-cache", // it would be written to a predictable path in the temp folder
-  ...THREADS.flatMap((path) => ["--include", path]),
-  "--output",
-  "echo",
-  "main.ts",
-];
-
-/** Returns what the compiler said if it failed. `runtime` takes the place of the one that Deno downloads. */
-async function compile(runtime: string | undefined): Promise<string | undefined> {
-  const { code, output } = await run(COMMAND, runtime === undefined ? {} : { DENORT_BIN: runtime });
-  return code === 0 ? undefined : output.trim();
+async function compile(compiling: Compiler): Promise<Compiler> {
+  await compileFor(targetOf(Deno.build.target), BUNDLE, PROGRAM, compiling);
+  return compiling;
 }
 
-/** Returns what was made. Where Deno's download host is not reached, the runtime comes from npm. */
-async function main(): Promise<string> {
-  const version = Deno.version.deno;
-  let fault = await compile(Deno.env.get("DENORT_BIN"));
-  if (fault !== undefined && version === COMPILED_WITH) fault = await compile(await denort());
-  if (fault !== undefined) {
-    throw new Error(
-      `${fault}\nWhere Deno's download host is not reached, npm has a runtime of ${COMPILED_WITH}: ` +
-        `npx -y deno@${COMPILED_WITH} task compile`,
-    );
+/** By this Deno; where Deno's own host is not reached, by the one whose runtimes npm has. Returns which it was. */
+async function compileByEither(): Promise<Compiler> {
+  try {
+    return await compile(await compiler({ path: Deno.execPath() }));
+  } catch (error) {
+    const { message } = error as Error;
+    const [why] = message.split(/\n[ \d:]*/).slice(-1);
+    if (Deno.version.deno !== COMPILED_WITH) {
+      console.error(`compile: not with Deno ${Deno.version.deno}: ${why}`);
+    }
+    try {
+      return await compile(await compiler({ version: COMPILED_WITH }));
+    } catch (second) {
+      throw new Error(`${message}\n${(second as Error).message}`);
+    }
   }
-  const { code, output } = await run(["./echo", "--version"]);
+}
+
+/** Returns what was made. Throws Error. */
+async function main(): Promise<string> {
+  Deno.chdir(ROOT);
+  await bundle(BUNDLE);
+  const { deno } = await compileByEither();
+  const { code, output } = await run([PROGRAM, "--version"]);
   if (code !== 0) throw new Error(`what was made does not start: ${output.trim()}`);
-  return `made ./echo with Deno ${version}: ${output.trim()}`;
+  return `made ${PROGRAM} with Deno ${deno}: ${output.trim()}`;
 }
 
 if (import.meta.main) {

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import process from "node:process";
+import { isatty } from "node:tty";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"];
 
@@ -25,6 +26,14 @@ function fail(error) {
   process.exit(1);
 }
 
+/**
+ * Whether a signal is passed on. On Windows, Ctrl-C reaches the program by itself. At a terminal Ctrl-\ does, too: to
+ * `ping` each SIGQUIT is another report. SIGINTs that come together are one wish to it, so that one is passed on.
+ */
+function passes(name) {
+  return process.platform !== "win32" && !(name === "SIGQUIT" && [0, 1, 2].some((file) => isatty(file)));
+}
+
 /** Ends as the program did: with its exit code, or by the signal that ended it. */
 function end(code, signal) {
   if (signal === null) process.exit(code);
@@ -37,10 +46,9 @@ function end(code, signal) {
 function main() {
   const file = program();
   let child = null;
-  // Before it starts, since a signal may come as soon as it does. Windows has no SIGQUIT and SIGUSR2, and there Ctrl-C
-  // reaches the program by itself.
+  // Before it starts, since a signal may come as soon as it does. Windows has no SIGQUIT and SIGUSR2.
   for (const name of SIGNALS.filter((name) => name in constants.signals)) {
-    process.on(name, () => process.platform !== "win32" && child?.kill(name));
+    process.on(name, () => passes(name) && child?.kill(name));
   }
   child = spawn(file, process.argv.slice(2), { stdio: "inherit" });
   child.on("error", fail);

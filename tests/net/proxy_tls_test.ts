@@ -15,8 +15,8 @@ import {
   writeAll,
 } from "../support/helpers.ts";
 
-/** Deno 2.7, with which the binary is compiled, begins a TLS handshake before a header could be read. */
-const READS_BEFORE_TLS = Deno.env.get("ECHO_BIN") === undefined && HAS_NODE_TLS;
+/** Deno 2.7 begins a TLS handshake before a header could be read. */
+const READS_BEFORE_TLS = HAS_NODE_TLS;
 
 const encoder = new TextEncoder();
 

@@ -4,7 +4,6 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { succeeds } from "../support/commands.ts";
 import { has } from "../support/helpers.ts";
 import { archiveOf, DIST, folderOf, NAME, programOf, SUMS, VERSION } from "../../tools/release/names.ts";
-import { checkExecutable } from "../../tools/runtime/executable.ts";
 import { type Target, TARGETS } from "../../tools/runtime/targets.ts";
 
 /** What the program prints itself, and the words that make it. */
@@ -52,10 +51,6 @@ for (const target of TARGETS) {
       );
     },
   );
-
-  Deno.test(`${target}: the program is one for that system, and whole`, () => {
-    checkExecutable(`${DIST}/${programOf(target)}`, target);
-  });
 }
 
 Deno.test(

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DIST, programOf, VERSION } from "../../tools/release/names.ts";
+import { isFile } from "../support/commands.ts";
 import { has, killed, Lines, noise, within } from "../support/helpers.ts";
 
 const EMULATOR = "qemu-aarch64-static";
@@ -14,15 +15,7 @@ const PROGRAM = `${DIST}/${programOf("aarch64-unknown-linux-gnu")}`;
 const SLOW_MS = 120_000;
 const PATIENT = ["--timeout", "1m"];
 
-const ignore = !has(EMULATOR) || !exists(`${LIBRARIES}/lib/libgcc_s.so.1`);
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
+const ignore = !has(EMULATOR) || !isFile(`${LIBRARIES}/lib/libgcc_s.so.1`);
 
 function emulated(words: readonly string[], stdin: "null" | "piped"): Deno.ChildProcess {
   const args = ["-L", LIBRARIES, PROGRAM, ...words];

@@ -3,12 +3,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import process from "node:process";
-import { addPrograms } from "../../tools/npm_packages.ts";
-import { writePackages } from "../../tools/packages.ts";
+import { addPrograms } from "../../tools/release/npm.ts";
+import { writePackages } from "../../tools/release/managers.ts";
 import { archiveOf, folderOf, SUMS } from "../../tools/release/names.ts";
 import { TARGETS } from "../../tools/runtime/targets.ts";
 import { has, Lines } from "../support/helpers.ts";
-import { FileServer, shell } from "../support/release.ts";
+import { shell } from "../support/commands.ts";
+import { FileServer } from "../support/release.ts";
 
 const VERSION = "9.8.7";
 /** The package of this system, by Node's names. */

@@ -1,22 +1,11 @@
 /** A small release: an archive for each system whose program is a shell script, and a server that has it. */
 
-import { packageFiles, readSums } from "../../tools/packages.ts";
+import { packageFiles, readSums } from "../../tools/release/managers.ts";
+import { TARGETS } from "../../tools/runtime/targets.ts";
+import { shell } from "./commands.ts";
 
-const TARGETS = [
-  "x86_64-unknown-linux-gnu",
-  "aarch64-unknown-linux-gnu",
-  "x86_64-apple-darwin",
-  "aarch64-apple-darwin",
-];
-
-/** Runs a command in a folder to its end. Throws if it fails; returns what it printed. */
-export async function shell(command: string, cwd: string, env: Record<string, string> = {}): Promise<string> {
-  const { code, stdout, stderr } = await new Deno.Command("sh", { args: ["-ec", command], cwd, env })
-    .output();
-  const said = new TextDecoder().decode(stdout);
-  if (code !== 0) throw new Error(`${command}: ${said}${new TextDecoder().decode(stderr)}`);
-  return said;
-}
+/** Those whose archive is a tar. */
+const UNIX = TARGETS.filter((target) => !target.includes("windows"));
 
 /**
  * The files of a release by their names on its page, as bytes. Its program prints its version and its target, unless
@@ -25,7 +14,7 @@ export async function shell(command: string, cwd: string, env: Record<string, st
 export async function makeRelease(version: string, program?: string): Promise<Map<string, Uint8Array>> {
   const folder = await Deno.makeTempDir();
   try {
-    for (const target of TARGETS) {
+    for (const target of UNIX) {
       const name = `netecho-${version}-${target}`;
       await Deno.mkdir(`${folder}/${name}`);
       const text = program ?? `#!/bin/sh\n[ "$1" = --version ] && echo "netecho ${version} ${target}"\n`;

@@ -60,6 +60,7 @@ class Machine implements AsyncDisposable {
     await Deno.writeFile(script, RELEASE.get("install.sh") ?? new Uint8Array());
     const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
       args: [script, ...words],
+      cwd: this.home,
       clearEnv: true,
       env: {
         HOME: this.home,
@@ -108,7 +109,6 @@ for (const client of ["curl", "wget"]) {
         "gzip",
         "mktemp",
         "mkdir",
-        "cp",
         "mv",
         "rm",
         "chmod",
@@ -137,6 +137,19 @@ Deno.test("install.sh: no hint where the folder is on the PATH, and another fold
   const { code, stderr } = await machine.install(["v9.8.7"], env);
   assertEquals([code, machine.files()], [0, ["a folder/netecho"]]);
   assert(!stderr.includes("PATH"), stderr);
+});
+
+Deno.test("install.sh: a folder that is named from where one is gets the whole path that a PATH takes", async () => {
+  await using machine = new Machine();
+  const { code, stderr } = await machine.install([], { NETECHO_INSTALL_DIR: "-my bin" });
+  assertEquals([code, machine.files()], [0, ["-my bin/netecho"]]);
+  assertStringIncludes(stderr, `export PATH="${machine.home}/-my bin:$PATH"`);
+});
+
+Deno.test("install.sh: a folder is not taken for an older program", async () => {
+  await using machine = new Machine();
+  await Deno.mkdir(machine.program, { recursive: true });
+  assertRefused(machine, await machine.install(), `${machine.program} is a folder; choose another place`);
 });
 
 Deno.test("install.sh: what is there stays until the new file is checked, and is then replaced in one step", async () => {

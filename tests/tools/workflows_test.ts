@@ -5,7 +5,7 @@ import { COMPILED_WITH } from "../../tools/runtime/denort.ts";
 import { BUNDLED_WITH } from "../../tools/release/denos.ts";
 import { TARGETS } from "../../tools/runtime/targets.ts";
 import { has, ROOT } from "../support/helpers.ts";
-import { shell } from "../support/release.ts";
+import { shell } from "../support/commands.ts";
 
 const FOLDER = `${ROOT}.github/workflows`;
 const TEXTS = new Map(

@@ -1,9 +1,15 @@
-/** The Denos that a release is made with: one bundles and packs, one compiles. */
+/** The Denos that the program is made with: one bundles and packs, one compiles. */
 
 import { run } from "../run.ts";
 
 /** Bundles and packs. 2.7's `deno bundle` breaks the program, and the bytes of a gzip depend on the version. */
 export const BUNDLED_WITH = "2.9.6";
+
+/** How to call the one that bundles: this one, unless it is older. */
+export function bundler(): readonly string[] {
+  const isOlder = Deno.version.deno.localeCompare(BUNDLED_WITH, "en", { numeric: true }) < 0;
+  return isOlder ? ["npx", "-y", `deno@${BUNDLED_WITH}`] : [Deno.execPath()];
+}
 
 /** How to call a Deno, and what it says that it is. */
 export interface Compiler {

@@ -6,12 +6,13 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { createHash } from "node:crypto";
 import { COMPILED_WITH } from "../runtime/denort.ts";
+import { checkExecutable } from "../runtime/executable.ts";
 import { type Target, TARGETS } from "../runtime/targets.ts";
 import { entriesOf, tarGz, zipped } from "./archive.ts";
-import { BUNDLE, bundle, removed } from "./bundle.ts";
-import { BUNDLED_WITH, compiler } from "./denos.ts";
+import { BUNDLE, bundle, dated, removed } from "./bundle.ts";
+import { BUNDLED_WITH, type Compiler, compiler } from "./denos.ts";
+import { writePackages } from "./managers.ts";
 import { archiveOf, DIST, folderOf, programOf, ROOT, SBOM, SUMS, VERSION } from "./names.ts";
-import { writePackages } from "../packages.ts";
 import { packages } from "./packages.ts";
 import { lay, papers, papersOfLinux } from "./papers.ts";
 import { compileFor } from "./program.ts";
@@ -23,6 +24,17 @@ const HELP = `makes dist/: an archive for each system, an SBOM, and ${SUMS}
   --deno PATH  compile with this Deno and the runtimes that it downloads, and not
                with ${COMPILED_WITH}, whose runtimes npm has
   --help       print this`;
+
+/** Writes the program for a target to its folder, and checks that it is whole, since most do not start here. */
+async function make(target: Target, compiling: Compiler): Promise<void> {
+  const program = `${DIST}/${programOf(target)}`;
+  await compileFor(target, BUNDLE, program, compiling);
+  try {
+    checkExecutable(program, target);
+  } catch (error) {
+    throw new Error(`${program}: ${(error as Error).message}`);
+  }
+}
 
 /** Writes the archive for a target, from its folder. */
 async function pack(target: Target, time: number): Promise<void> {
@@ -52,14 +64,15 @@ async function main(path: string | undefined): Promise<void> {
   Deno.chdir(ROOT);
   const time = await sourceTime();
   const compiling = await compiler(path === undefined ? { version: COMPILED_WITH } : { path });
-  await bundle(BUNDLE, time);
+  await bundle(BUNDLE);
+  await dated(BUNDLE, time);
   const parts = await packages();
   const texts = await papers(parts, compiling);
   await removed(DIST);
   for (const target of TARGETS) {
     await lay(`${DIST}/${folderOf(target)}`, texts);
     if (target.includes("linux")) await lay(`${DIST}/${folderOf(target)}`, await papersOfLinux());
-    await compileFor(target, BUNDLE, `${DIST}/${programOf(target)}`, compiling);
+    await make(target, compiling);
     await pack(target, time);
   }
   await Deno.writeTextFile(`${DIST}/${SBOM}`, sbom(parts, compiling, time));
@@ -69,7 +82,13 @@ async function main(path: string | undefined): Promise<void> {
 }
 
 if (import.meta.main) {
-  const { deno, help } = parseArgs(Deno.args, { string: ["deno"], boolean: ["help"] });
+  const strange: string[] = [];
+  const unknown = (word: string) => void strange.push(word);
+  const { deno, help } = parseArgs(Deno.args, { string: ["deno"], boolean: ["help"], unknown });
+  if (strange.length > 0 || deno === "") {
+    console.error(`release: ${strange[0] ?? "--deno"} is not understood; there are --deno PATH and --help`);
+    Deno.exit(2);
+  }
   try {
     if (help) console.log(HELP);
     else await main(deno);

@@ -1,7 +1,6 @@
 /** The npm packages that the program is made of. */
 
-import { THREADS } from "../compile.ts";
-import { PACKAGES } from "./bundle.ts";
+import { PACKAGES, THREADS } from "./bundle.ts";
 import { done } from "./denos.ts";
 import { ROOT } from "./names.ts";
 

@@ -1,13 +1,15 @@
 /** The program for a system, compiled from the bundle. */
 
-import { FLAGS } from "../compile.ts";
+import config from "../../deno.json" with { type: "json" };
 import { denort } from "../runtime/denort.ts";
-import { checkExecutable } from "../runtime/executable.ts";
 import type { Target } from "../runtime/targets.ts";
-import { PACKAGES, THREAD_MODULES } from "./bundle.ts";
+import { THREAD_MODULES } from "./bundle.ts";
 import { type Compiler, done } from "./denos.ts";
 
-/** Writes it to `output`, from the bundle in a folder, and checks that it is whole. Throws Error. */
+/** What `deno task start` gives to `deno run`, but for --frozen: a bundle has no packages that could be locked. */
+const FLAGS = config.tasks.start.split(" ").filter((word) => word.startsWith("-") && word !== "--frozen");
+
+/** Writes it to `output`, from the bundle in a folder. Throws Error. */
 export async function compileFor(
   target: Target,
   bundled: string,
@@ -17,7 +19,7 @@ export async function compileFor(
   const command = [
     ...words,
     "compile",
-    ...FLAGS.filter((flag) => flag !== "--frozen"), // there is nothing to lock: a bundle has no packages
+    ...FLAGS,
     "--no-lock",
     "--no-check",
     "--no-code-cache", // it would be written to a predictable path in the temp folder
@@ -30,10 +32,5 @@ export async function compileFor(
     output,
     `${bundled}/main.js`,
   ];
-  await done(command, { DENO_DIR: PACKAGES, ...(official ? {} : { DENORT_BIN: await denort(target) }) });
-  try {
-    checkExecutable(output, target);
-  } catch (error) {
-    throw new Error(`${output}: ${(error as Error).message}`);
-  }
+  await done(command, official ? {} : { DENORT_BIN: await denort(target) });
 }

@@ -16,7 +16,7 @@ const COMMAND = { segment: 0x19, symbols: 0x2, signature: 0x1d, main: 0x80000028
 const ENTRY = 8;
 
 /** A page of memory on a processor. */
-export function pageBytes(machine: number): number {
+function pageBytes(machine: number): number {
   return machine === MACHO_MACHINE.aarch64 ? 16384 : 4096;
 }
 

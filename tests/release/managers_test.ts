@@ -3,36 +3,18 @@
 import { assertEquals } from "@std/assert";
 import process from "node:process";
 import { archiveOf, DIST, folderOf, SUMS, VERSION } from "../../tools/release/names.ts";
-import { readSums } from "../../tools/packages.ts";
+import { readSums } from "../../tools/release/managers.ts";
 import { TARGETS } from "../../tools/runtime/targets.ts";
 import { has, ROOT } from "../support/helpers.ts";
-import { shell } from "../support/release.ts";
+import { inFolder, shell } from "../support/commands.ts";
 
 const LINUX = "x86_64-unknown-linux-gnu";
-
-/** A folder of its own, removed after `work`. */
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-Deno.test("SHA256SUMS: the sums of all that is published, and right ones", async () => {
-  const published = [...Deno.readDirSync(DIST)].filter(({ isFile }) => isFile).map(({ name }) => name);
-  const sums = [...readSums(Deno.readTextFileSync(`${DIST}/${SUMS}`)).keys()];
-  // CI puts a copy of the program there under the name that the tests expect.
-  assertEquals(sums, published.filter((name) => name !== SUMS && name !== "echo").sort());
-  assertEquals(await shell(`sha256sum --check --strict --quiet ${SUMS}`, DIST), "");
-});
 
 Deno.test({
   name: "install.sh: installs this release, and it starts",
   ignore: !has("curl"),
   fn: () =>
-    inFolder(async (folder) => {
+    inFolder(new Map(), async (folder) => {
       await Deno.mkdir(`${folder}/download`);
       await Deno.symlink(DIST, `${folder}/download/v${VERSION}`);
       const env = { NETECHO_RELEASES: `file://${folder}`, NETECHO_INSTALL_DIR: `${folder}/bin` };
@@ -77,7 +59,7 @@ Deno.test({
   name: "npm: the package starts the program of the release",
   ignore: !has("node") || process.arch !== "x64",
   fn: () =>
-    inFolder(async (folder) => {
+    inFolder(new Map(), async (folder) => {
       await Deno.mkdir(`${folder}/node_modules/netecho-linux-x64`, { recursive: true });
       await shell(`cp -r ${DIST}/packages/npm/netecho node_modules/`, folder);
       await Deno.symlink(`${DIST}/${folderOf(LINUX)}`, `${folder}/node_modules/netecho-linux-x64/bin`);

@@ -1,10 +1,10 @@
 /** What the package managers take a release by, read by their own tools where these are here. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import config from "../../deno.json" with { type: "json" };
-import { packageFiles, readSums } from "../../tools/packages.ts";
-import { has, ROOT } from "../support/helpers.ts";
-import { shell } from "../support/release.ts";
+import config from "../../../deno.json" with { type: "json" };
+import { packageFiles, readSums } from "../../../tools/release/managers.ts";
+import { has, ROOT } from "../../support/helpers.ts";
+import { inFolder, shell } from "../../support/commands.ts";
 
 const VERSION = "9.8.7";
 const DOWNLOADS = `${config.repository}/releases/download/v${VERSION}`;
@@ -21,23 +21,6 @@ const SYSTEMS = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win3
 const FILES = packageFiles(VERSION, SUMS);
 const file = (path: string) => FILES.get(path) ?? "";
 const json = (path: string) => JSON.parse(file(path));
-
-/** A folder of its own with these files in it, removed after `work`. */
-async function inFolder(
-  files: ReadonlyMap<string, string>,
-  work: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const [path, text] of files) {
-      await Deno.mkdir(`${folder}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
-      await Deno.writeTextFile(`${folder}/${path}`, text);
-    }
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("packages: SHA256SUMS is read as sha256sum writes it, and a line that is none is an error", async () => {
   await inFolder(new Map([["a.tar.gz", "one"], ["b.zip", "two"]]), async (folder) => {

@@ -4,11 +4,11 @@
  */
 
 import { dirname } from "node:path";
-import config from "../deno.json" with { type: "json" };
-import { archiveOf, SUMS } from "./release/names.ts";
-import { type Target, TARGETS } from "./runtime/targets.ts";
+import config from "../../deno.json" with { type: "json" };
+import { archiveOf, SUMS } from "./names.ts";
+import { type Target, TARGETS } from "../runtime/targets.ts";
 
-const TEMPLATES = new URL("../packaging/", import.meta.url);
+const TEMPLATES = new URL("../../packaging/", import.meta.url);
 
 /** What Node calls a system and a processor, and so npm. */
 interface NodeNames {
