@@ -115,16 +115,18 @@ async function open(
 ): Promise<Opened> {
   const { address, timeout } = options;
   const where = showAddress(withHost(address));
+  // At a terminal, keys and Ctrl-C must never wait: Deno 2.7 loses them where the thread is held up.
+  const exact = options.message !== undefined;
   if (isDatagram(address)) {
     const limit = AbortSignal.any([stop, AbortSignal.timeout(timeout)]);
-    const conversation = await DatagramConversation.open(address, options, deliver, limit);
+    const conversation = await DatagramConversation.open(address, { ...options, exact }, deliver, limit);
     const to = answered(address, conversation.peer);
     return { conversation, opening: `to ${to}, a datagram a line (UDP has no connection)`, details: [] };
   }
   const begin = performance.now();
   const { stream, peer, details } = await reach({ ...options, address }, stop, say);
   const opening = `connected to ${answered(address, peer)} in ${showDuration(performance.now() - begin)}`;
-  return { conversation: new StreamConversation(stream, where, timeout, deliver), opening, details };
+  return { conversation: new StreamConversation(stream, where, timeout, deliver, exact), opening, details };
 }
 
 /** The address that was asked for; where that is a name, with the IP address that answered. */

@@ -35,6 +35,7 @@ export class DatagramConversation implements Conversation {
   readonly #where: string;
   readonly #timeout: number;
   readonly #size: number;
+  readonly #exact: boolean;
   readonly #window: number;
   readonly #deliver: (bytes: Uint8Array) => Promise<void>;
   readonly #ledger: DatagramLedger;
@@ -70,7 +71,7 @@ export class DatagramConversation implements Conversation {
 
   /**
    * Opens a socket for datagrams to `address`. `size`: bytes of a datagram at most, where a source is sent; `timeout`:
-   * milliseconds to wait for each; `dial`: by what, and which way. `deliver` is handed what comes back. A name is resolved once, to its first address.
+   * milliseconds to wait for each; `exact`: no keys are awaited, so that the thread may wait for nothing but a reply; `dial`: by what, and which way. `deliver` is handed what comes back. A name is resolved once, to its first address.
    * Throws Failure, also when `signal` aborts before that.
    */
   static async open(
@@ -79,6 +80,7 @@ export class DatagramConversation implements Conversation {
       readonly dial: Pick<DialOptions, "engine" | "way">;
       readonly timeout: number;
       readonly size: number;
+      readonly exact: boolean;
     },
     deliver: (bytes: Uint8Array) => Promise<void>,
     signal: AbortSignal,
@@ -100,13 +102,14 @@ export class DatagramConversation implements Conversation {
   private constructor(
     peer: DatagramPeer,
     where: string,
-    { timeout, size }: { readonly timeout: number; readonly size: number },
+    { timeout, size, exact }: { readonly timeout: number; readonly size: number; readonly exact: boolean },
     deliver: (bytes: Uint8Array) => Promise<void>,
   ) {
     this.#peer = peer;
     this.#where = where;
     this.#timeout = timeout;
     this.#size = size;
+    this.#exact = exact;
     this.#window = datagramWindow(size);
     this.#deliver = deliver;
     const memory = Math.min(REMEMBERED, Math.floor(REMEMBERED_BYTES / size));
@@ -186,7 +189,7 @@ export class DatagramConversation implements Conversation {
     }
     const begin = performance.now();
     const sent = await this.#transmit(bytes);
-    this.#peer.expecting(sent.state === "waiting");
+    if (this.#exact) this.#peer.expecting(sent.state === "waiting");
     await this.#settledAll();
     return sent.state === "back" ? performance.now() - begin : undefined;
   }

@@ -32,7 +32,8 @@ export class StreamConversation implements Conversation {
   readonly #watch: ReturnType<typeof setInterval>;
   #movedAt = performance.now();
   #delivering = false;
-  /** The time until all is back is what counts. */
+  /** Whether the thread may be held up so as to see at once what comes back, and whether it is now worth it. */
+  readonly #mayWait: boolean;
   #exact = false;
   #halfClosed = false;
   /** Wrong bytes came, so nothing more is sent. */
@@ -42,8 +43,16 @@ export class StreamConversation implements Conversation {
   /** Wakes up whoever waits for something to come back. */
   #onProgress = () => {};
 
-  /** Owns the stream until `close`. `where`: the address, for messages. `deliver` is handed what comes back, piece by piece. */
-  constructor(stream: Stream, where: string, timeout: number, deliver: (bytes: Uint8Array) => Promise<void>) {
+  /** Owns the stream until `close`. `where`: the address, for messages. `deliver` is handed what comes back, piece by piece.
+   * `exact`: no keys are awaited, so that the thread may wait for nothing but a reply. */
+  constructor(
+    stream: Stream,
+    where: string,
+    timeout: number,
+    deliver: (bytes: Uint8Array) => Promise<void>,
+    exact: boolean,
+  ) {
+    this.#mayWait = exact;
     this.#stream = stream;
     this.#where = where;
     this.#timeout = timeout;
@@ -95,8 +104,8 @@ export class StreamConversation implements Conversation {
         return Promise.resolve(part.length === 0 ? null : part.length);
       },
     });
-    this.#exact = true;
-    this.#stream.expecting?.(this.#outstanding.length > 0);
+    this.#exact = this.#mayWait;
+    if (this.#exact) this.#stream.expecting?.(this.#outstanding.length > 0);
     while (this.#outstanding.length > 0) await this.#progress();
     this.#exact = false;
     return performance.now() - begin;
@@ -111,7 +120,7 @@ export class StreamConversation implements Conversation {
       throw failure("half-close", this.#where, error);
     }
     while (this.#outstanding.length > 0) await this.#progress();
-    this.#stream.expecting?.(true);
+    if (this.#mayWait) this.#stream.expecting?.(true);
     return await within(LINGER_MS, this.#ended.promise.then(() => true), () => false);
   }
 
