@@ -66,6 +66,7 @@ export class Journal {
   /** A client is served from now on. */
   connected({ id: client, peer, identity }: Connection): void {
     this.#totals.add("served", 1);
+    if (!this.#log.wants("connected")) return;
     this.#log.write("connected", { client, peer, open: this.#totals.get("open"), ...identity });
   }
 
@@ -76,7 +77,9 @@ export class Journal {
     this.count(connection);
     if (failed) this.#totals.add("failed", 1);
     if (!served) this.#totals.add("rejected", 1);
-    this.#log.write(served ? "disconnected" : "rejected", {
+    const event = served ? "disconnected" : "rejected";
+    if (!this.#log.wants(event)) return;
+    this.#log.write(event, {
       client,
       peer,
       reason: owed > 0 ? `${reason}, ${owed} bytes read and not echoed` : reason,

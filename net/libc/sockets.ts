@@ -88,7 +88,7 @@ const take = (resolve: Resolve<never>, reject: Reject) => {
 
 /** A connection. */
 export class StreamSocket extends Socket implements Stream {
-  /** A read may find something. */
+  /** A read may find something: the first message often comes while its sender is let in. */
   #readable = true;
   /** A read that came short has not taken all: the end has come behind it, or urgent data, of which it stops short. */
   #broken = false;
