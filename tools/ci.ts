@@ -1,7 +1,7 @@
 /**
  * What CI runs, on a machine with npm and Debian's packages: all checks and the tests of the sources on this Deno,
  * then the same tests on the oldest supported one, against the released program, and those of what else would be
- * published. The last line counts all three runs.
+ * published. What concerns sockets is tested on both engines each time. The last line counts all runs.
  */
 
 import { COMPILED_WITH } from "./runtime/denort.ts";
@@ -49,6 +49,8 @@ const ENVIRONMENT = {
   // 2.7 does not look at the system's certificates unless told.
   DENO_TLS_CA_STORE: "system,mozilla",
 };
+/** The default of a server is deno, and that of a client epoll: the tests of sockets once more, the other way round. */
+const OTHER_ENGINES = ["test:epoll", "test:deno"];
 const TESTS_S = 1800;
 const APT_S = 300;
 
@@ -97,7 +99,7 @@ async function testRelease(): Promise<void> {
   if (failures.includes(made.join(" "))) return;
   const program = `${ROOT}.cache/release/echo`;
   await Deno.copyFile(`${DIST}/${programOf("x86_64-unknown-linux-gnu")}`, program);
-  await tests([...older, "task", "test"], { ECHO_BIN: program });
+  for (const task of ["test", ...OTHER_ENGINES]) await tests([...older, "task", task], { ECHO_BIN: program });
   await tests([deno, "task", "test:release"]);
 }
 
@@ -107,6 +109,7 @@ await step([deno, "fmt", "--check"]);
 await step([deno, "lint"]);
 await step([deno, "check", "--frozen", "."]);
 await tests([deno, "task", "test"]);
+for (const task of OTHER_ENGINES) await tests([deno, "task", task]);
 const older = ["npx", "-y", `deno@${COMPILED_WITH}`];
 await step([...older, "task", "compile"]);
 await testRelease();
