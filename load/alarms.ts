@@ -25,7 +25,7 @@ class DenoTimer implements Alarm {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   at(time: number, wake: () => void): void {
-    this.#timer = setTimeout(wake, time - performance.now());
+    this.#timer = setTimeout(wake, Math.max(0, time - performance.now()));
   }
 
   close(): void {
