@@ -14,9 +14,11 @@ import type { Journal } from "./journal.ts";
 const FIRST_FREE_PORT = 1024;
 /** After a failed receive, so that one that fails for ever does not spin. */
 const FAULT_PAUSE_MS = 10;
-/** At the stop, what has arrived is answered: until nothing came for one such time, and for ten at most. */
-const LULL_MS = 10;
-const LULLS = 10;
+/** At the stop, what has arrived is answered: until so many looks in a row find nothing new, and for ten at most. */
+const LOOK_MS = 10;
+const LOOKS = 10;
+/** One is not enough: on a busy machine the time of the first may be over before the socket was looked at. */
+const QUIET_LOOKS = 2;
 
 /** A bound UDP socket of the server, and the loop that echoes on it. */
 export class DatagramDoor implements Door, Echoer {
@@ -140,15 +142,15 @@ export class DatagramDoor implements Door, Echoer {
   /** Closes as soon as what has arrived is answered, within 100 ms. */
   stop(): void {
     let seen = this.#received;
-    let lulls = 0;
+    let looks = 0;
+    let quiet = 0;
     const timer = setInterval(() => {
-      if (this.#received !== seen && ++lulls < LULLS) {
-        seen = this.#received;
-        return;
-      }
+      quiet = this.#received === seen ? quiet + 1 : 0;
+      seen = this.#received;
+      if (quiet < QUIET_LOOKS && ++looks < LOOKS) return;
       clearInterval(timer);
       this.close();
-    }, LULL_MS);
+    }, LOOK_MS);
   }
 }
 

@@ -49,8 +49,11 @@ const ENVIRONMENT = {
   // 2.7 does not look at the system's certificates unless told.
   DENO_TLS_CA_STORE: "system,mozilla",
 };
-/** The default of a server is deno, and that of a client epoll: the tests of sockets once more, the other way round. */
-const OTHER_ENGINES = ["test:epoll", "test:deno"];
+/**
+ * All tests: those that run two files at once, those that measure, and those of sockets once more on the other engine:
+ * the default of a server is deno, and that of a client epoll.
+ */
+const TESTS = ["test:beside", "test:alone", "test:epoll", "test:deno"];
 const TESTS_S = 1800;
 const APT_S = 300;
 
@@ -73,6 +76,11 @@ async function tests(words: readonly string[], env: Record<string, string> = {})
   for (const total of ["passed", "failed", "ignored"] as const) {
     totals[total] += Number(new RegExp(`(\\d+) ${total}`).exec(summary)?.[1] ?? 0);
   }
+}
+
+/** Each of them, also where one before it fails. */
+async function allTests(deno: readonly string[], env: Record<string, string> = {}): Promise<void> {
+  for (const task of TESTS) await tests([...deno, "task", task], env);
 }
 
 async function installPackages(): Promise<void> {
@@ -99,7 +107,7 @@ async function testRelease(): Promise<void> {
   if (failures.includes(made.join(" "))) return;
   const program = `${ROOT}.cache/release/echo`;
   await Deno.copyFile(`${DIST}/${programOf("x86_64-unknown-linux-gnu")}`, program);
-  for (const task of ["test", ...OTHER_ENGINES]) await tests([...older, "task", task], { ECHO_BIN: program });
+  await allTests(older, { ECHO_BIN: program });
   await tests([deno, "task", "test:release"]);
 }
 
@@ -108,8 +116,7 @@ const deno = Deno.execPath();
 await step([deno, "fmt", "--check"]);
 await step([deno, "lint"]);
 await step([deno, "check", "--frozen", "."]);
-await tests([deno, "task", "test"]);
-for (const task of OTHER_ENGINES) await tests([deno, "task", task]);
+await allTests([deno]);
 const older = ["npx", "-y", `deno@${COMPILED_WITH}`];
 await step([...older, "task", "compile"]);
 await testRelease();

@@ -122,12 +122,13 @@ Deno.test({
   ignore,
   async fn() {
     await using server = await ServerProcess.start(["-q"]);
-    await using terminal = await Terminal.connect(`:${server.port}`);
+    await using terminal = await Terminal.connect("--timeout", "1m", `:${server.port}`);
     await terminal.shows(/^> *$/m);
     server.kill("SIGSTOP");
     await terminal.type("late", "Enter");
     await terminal.shows("> late");
     await terminal.type("", "C-c");
+    await terminal.released();
     await terminal.type("typed on");
     await terminal.shows("typed on");
     server.kill("SIGCONT");

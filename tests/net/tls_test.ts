@@ -23,10 +23,25 @@ const decoder = new TextDecoder();
 
 /** A folder of certificates, all made by openssl; removed at the end of the test. */
 class Certificates implements AsyncDisposable {
+  /** Made once; each test has a copy, which it may spoil. */
+  static #made: Certificates | undefined;
   readonly folder = Deno.makeTempDirSync({ prefix: "echo-tls" });
 
+  static async copy(): Promise<Certificates> {
+    Certificates.#made ??= await Certificates.#make();
+    const copy = new Certificates();
+    for (const { name } of Deno.readDirSync(Certificates.#made.folder)) {
+      Deno.copyFileSync(Certificates.#made.path(name), copy.path(name));
+    }
+    return copy;
+  }
+
+  static removeOriginals(): void {
+    if (Certificates.#made !== undefined) Deno.removeSync(Certificates.#made.folder, { recursive: true });
+  }
+
   /** `ca`; `good`, of it, for localhost and 127.0.0.1; `expired` and `future`, of it; `foreign`, of another CA. */
-  static async make(): Promise<Certificates> {
+  static async #make(): Promise<Certificates> {
     const made = new Certificates();
     for (const name of ["ca", "other"]) await made.authority(name);
     for (const name of ["good", "renewed"]) await made.issue(name);
@@ -89,6 +104,8 @@ class Certificates implements AsyncDisposable {
   }
 }
 
+Deno.test.afterAll(() => Certificates.removeOriginals());
+
 const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
 /** One test: named, skipped where openssl is missing or this Deno cannot do it, with certificates of its own. */
@@ -97,7 +114,7 @@ function test(name: string, body: (certs: Certificates) => Promise<void>, { old 
     name,
     ignore: !TOOLS || OLD && !old,
     async fn() {
-      await using certs = await Certificates.make();
+      await using certs = await Certificates.copy();
       await body(certs);
     },
   });

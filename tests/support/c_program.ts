@@ -6,40 +6,41 @@ import { killed, Lines, ROOT, within } from "./helpers.ts";
 export class CProgram implements Disposable {
   readonly #folder: string;
   readonly #path: string;
+  readonly #under: readonly string[];
 
-  private constructor(folder: string, path: string) {
+  private constructor(folder: string, path: string, under: readonly string[]) {
     this.#folder = folder;
     this.#path = path;
+    this.#under = under;
   }
 
-  /** Builds tests/support/NAME.c with gcc. */
-  static async build(name: string): Promise<CProgram> {
+  /** Builds tests/support/NAME.c with gcc; it runs under the words, such as `taskset -c 0`. */
+  static async build(name: string, under: readonly string[] = []): Promise<CProgram> {
     const folder = Deno.makeTempDirSync();
     const path = `${folder}/${name}`;
     const args = ["-O1", "-o", path, `${ROOT}tests/support/${name}.c`];
     const { success, stderr } = await new Deno.Command("gcc", { args }).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr));
-    return new CProgram(folder, path);
+    return new CProgram(folder, path, under);
   }
 
   /** Runs it to its end, and returns the numbers that it prints. */
   async figures(...args: readonly (string | number)[]): Promise<number[]> {
-    const command = new Deno.Command(this.#path, { args: args.map(String), stderr: "inherit" });
-    const { success, stdout } = await command.output();
+    const { success, stdout } = await this.#command(args, "null").output();
     if (!success) throw new Error(`${this.#path} ${args.join(" ")} failed`);
     return numbers(new TextDecoder().decode(stdout));
   }
 
   /** Starts a server, which prints its port first, and figures at the end of its stdin. */
   async serve(...args: readonly (string | number)[]): Promise<CServer> {
-    const child = new Deno.Command(this.#path, {
-      args: args.map(String),
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
+    const child = this.#command(args, "piped").spawn();
     const lines = new Lines(child.stdout);
     return new CServer(child, lines, Number(await lines.with(/\d/)));
+  }
+
+  #command(words: readonly (string | number)[], stdin: "null" | "piped"): Deno.Command {
+    const [program = "", ...args] = [...this.#under, this.#path, ...words.map(String)];
+    return new Deno.Command(program, { args, stdin, stdout: "piped", stderr: "inherit" });
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,7 @@
 /** A terminal for tests, which tmux provides. */
 
 import { assertMatch } from "@std/assert";
-import { ECHO, onEngine, ROOT } from "./helpers.ts";
+import { ECHO, onEngine, ROOT, until } from "./helpers.ts";
 
 /** Runs the words, then shows the exit code and whether the terminal echoes and edits lines again, as it should; sh itself survives Ctrl-C. */
 export const SCRIPT =
@@ -69,6 +69,15 @@ export class Terminal implements AsyncDisposable {
     const screen = await this.shows(/\[exit \d+\]\n.*icanon/, ms);
     assertMatch(screen, /^(icanon echo|echo icanon)$/m, "the terminal is left in a bad state");
     return Number(/\[exit (\d+)\]/.exec(screen)![1]);
+  }
+
+  /** Waits until the program reads no keys: lines and echo are the terminal's own again. */
+  async released(): Promise<void> {
+    const tty = (await this.#tmux("display-message", "-p", "#{pane_tty}")).trim();
+    await until("the program lets go of the terminal", async () => {
+      const { stdout } = await new Deno.Command("stty", { args: ["-F", tty, "-a"] }).output();
+      return / icanon/.test(new TextDecoder().decode(stdout));
+    });
   }
 
   title(): Promise<string> {
