@@ -50,10 +50,10 @@ const ENVIRONMENT = {
   DENO_TLS_CA_STORE: "system,mozilla",
 };
 /**
- * All tests: those that run two files at once, those that measure, and those of sockets once more on the other engine:
- * the default of a server is deno, and that of a client epoll.
+ * All tests, and those of sockets once more on the other engine: the default of a server is deno, and that of a client
+ * epoll.
  */
-const TESTS = ["test:beside", "test:alone", "test:epoll", "test:deno"];
+const TESTS = ["test", "test:epoll", "test:deno"];
 const TESTS_S = 1800;
 const APT_S = 300;
 
@@ -69,12 +69,16 @@ async function step(words: readonly string[], env: Record<string, string> = {}):
   return output;
 }
 
-/** The same for a run of the tests: `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)` is added to the totals. */
+/**
+ * The same for a run of the tests: each `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)` is added to the totals.
+ */
 async function tests(words: readonly string[], env: Record<string, string> = {}): Promise<void> {
-  const summary = /^(?:ok|FAILED) \| \d+ passed.*$/m.exec(await step(words, env))?.[0];
-  if (summary === undefined) return void failures.push(`${words.join(" ")}: it did not come to its end`);
-  for (const total of ["passed", "failed", "ignored"] as const) {
-    totals[total] += Number(new RegExp(`(\\d+) ${total}`).exec(summary)?.[1] ?? 0);
+  const summaries = (await step(words, env)).match(/^(?:ok|FAILED) \| \d+ passed.*$/gm);
+  if (summaries === null) return void failures.push(`${words.join(" ")}: it did not come to its end`);
+  for (const summary of summaries) {
+    for (const total of ["passed", "failed", "ignored"] as const) {
+      totals[total] += Number(new RegExp(`(\\d+) ${total}`).exec(summary)?.[1] ?? 0);
+    }
   }
 }
 
