@@ -59,7 +59,7 @@ class Poller {
   #beside: Promise<unknown> | undefined;
   /** Ends a rest. */
   #wake = () => {};
-  #again: Source[] = [];
+  readonly #again: Source[] = [];
   /** The next one last. */
   readonly #timers: Timer[] = [];
   /**
@@ -195,10 +195,9 @@ class Poller {
       const source = this.#sources[fd];
       if (source !== undefined && source.check === events.check(i)) source.onEvents(events.events(i));
     }
+    // As many as one wait finds events, so that a turn of this loop is short.
     if (this.#again.length > 0) {
-      const again = this.#again;
-      this.#again = [];
-      for (const source of again) source.onTurn();
+      for (const source of this.#again.splice(0, MOST_EVENTS)) source.onTurn();
     }
     if (this.#timers.length > 0) this.#expire();
   }

@@ -12,8 +12,9 @@ const READABLE = EVENT.in | BROKEN;
 /** What a connection is watched for from the start. */
 const COMING = EVENT.in | EVENT.peerEnded | EVENT.urgent;
 const WRITABLE = EVENT.out | EVENT.hangUp | EVENT.error;
-/** So many reads in a row that find something, before the others get their turn. */
-const READS_IN_A_ROW = 16;
+/** So many bytes may be read in a row, before the others get their turn; a read counts for so many more. */
+const BYTES_IN_A_ROW = 256 << 10;
+const COST_OF_READ = 16 << 10;
 /** So many clients in a row, some 5 ms: those who wait longest to be let in wait for all that the others have sent. */
 const CLIENTS_IN_A_ROW = 512;
 
@@ -131,10 +132,10 @@ export class StreamSocket extends Socket implements Stream {
 
   /** See `Stream`. What is there is returned at once, without a promise. */
   read(into: Uint8Array): number | null | Promise<number | null> {
-    if (this.#readable && this.#inARow < READS_IN_A_ROW) {
+    if (this.#readable && this.#inARow < BYTES_IN_A_ROW) {
       const n = this.#receive(into);
       if (n !== WOULD_BLOCK) {
-        this.#inARow++;
+        this.#inARow += n + COST_OF_READ;
         return n === 0 ? null : n;
       }
     }

@@ -1,7 +1,7 @@
 /** Among very many busy clients each gets its share. */
 
-import { assert, assertEquals } from "@std/assert";
-import { has, ROOT, within } from "../support/helpers.ts";
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { has, holds, noise, ROOT, ServerProcess, until, within, writeAll } from "../support/helpers.ts";
 import { startSilent } from "../support/silent_server.ts";
 
 /** What tests/support/crowd.c prints. */
@@ -58,4 +58,39 @@ Deno.test({
     const { median } = await crowd(1, bursts * 20, 300, 20);
     assert(median > 2 * bursts, `${median} round trips beside ${bursts} bursts of the others`);
   },
+});
+
+Deno.test("SIGUSR2 is answered within 50 ms while 16 clients send all that they can", async () => {
+  await using server = await ServerProcess.start(["-q"]);
+  const conns = await Promise.all(Array.from({ length: 16 }, () => server.connect()));
+  const bulk = noise(1 << 20);
+  let busy = true;
+  const load = Promise.allSettled(conns.flatMap((conn) => [
+    (async () => {
+      while (busy) await writeAll(conn, bulk);
+      await conn.closeWrite();
+    })(),
+    (async () => {
+      const into = new Uint8Array(256 << 10);
+      while (await conn.read(into) !== null);
+    })(),
+  ]));
+  try {
+    await holds(async () => {
+      const took: number[] = [];
+      for (let i = 0; i < 9; i++) {
+        const seen = server.log.events("state").length;
+        const begin = performance.now();
+        server.kill("SIGUSR2");
+        await until("its answer", () => server.log.events("state").length > seen, 10_000, 1);
+        took.push(performance.now() - begin);
+      }
+      assertLess(took.sort((a, b) => a - b)[4]!, 50, "the median, in ms");
+    });
+  } finally {
+    busy = false;
+    await load;
+    for (const conn of conns) conn.close();
+  }
+  assertEquals(await server.stop(), 0);
 });

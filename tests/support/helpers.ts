@@ -67,11 +67,12 @@ export async function until(
   what: string,
   sign: () => boolean | Promise<boolean>,
   ms = 10_000,
+  every = 10,
 ): Promise<void> {
   const end = performance.now() + ms;
   while (!await sign()) {
     if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-    await pause(10);
+    await pause(every);
   }
 }
 

@@ -1,6 +1,6 @@
 /** A server whose log tells nothing of its port. */
 
-import { ECHO, ROOT, type StartOptions, until } from "./helpers.ts";
+import { ECHO, ENGINE, ROOT, type StartOptions, until } from "./helpers.ts";
 
 /** A port of 127.0.0.1 that nobody listens on. */
 export function freePort(): number {
@@ -20,7 +20,7 @@ export async function startSilent(
   }
 > {
   const port = freePort();
-  const [program = "", ...args] = [...under, ...ECHO, "serve", `127.0.0.1:${port}`, ...words];
+  const [program = "", ...args] = [...under, ...ECHO, "serve", `127.0.0.1:${port}`, ...ENGINE, ...words];
   const options = { args, env, cwd: ROOT, stdin: "null", stdout: "null", stderr } as const;
   const child = new Deno.Command(program, options).spawn();
   const connect = () => Deno.connect({ hostname: "127.0.0.1", port });
