@@ -15,9 +15,22 @@ const SHORT_READS = 16;
 /** With many connections a turn of the event loop must not take long: 128 reads of 256 KiB are 10 ms and more. */
 const LARGEST_IN_A_CROWD = 32 << 10;
 
-/** Buffers that were left behind, for those who come next: a new one is the largest part of what a client costs. */
+/**
+ * Buffers of the smallest size, which clients leave behind for those who come next. They are parts of larger ones: to
+ * the system each of its own would be half as large again.
+ */
 const spare: Uint8Array[] = [];
-const MOST_SPARE = 128;
+const MADE_AT_ONCE = 64;
+
+function smallestBuffer(): Uint8Array {
+  if (spare.length === 0) {
+    const all = new Uint8Array(MADE_AT_ONCE * SMALLEST_BUFFER);
+    for (let at = 0; at < all.length; at += SMALLEST_BUFFER) {
+      spare.push(all.subarray(at, at + SMALLEST_BUFFER));
+    }
+  }
+  return spare.pop() ?? new Uint8Array(SMALLEST_BUFFER);
+}
 
 const LEFT: Outcome = { reason: "closed by the client", failed: false };
 
@@ -81,7 +94,7 @@ export async function echo(
 
 /** What a connection reads into: larger after a read that filled it, smaller after many that hardly used it. */
 class ReadBuffer {
-  bytes = spare.pop() ?? new Uint8Array(SMALLEST_BUFFER);
+  bytes = smallestBuffer();
   #shortReads = 0;
   /** The last part that was asked for: messages are often of one size, and a view for each would be garbage. */
   #part = this.bytes;
@@ -94,9 +107,9 @@ class ReadBuffer {
     return this.#part;
   }
 
-  /** Leaves it to another connection: nothing is read or written any more. */
+  /** Leaves it to another connection: into this one nothing is read, and from it nothing is written, any more. */
   release(): void {
-    if (this.bytes.length === SMALLEST_BUFFER && spare.length < MOST_SPARE) spare.push(this.bytes);
+    if (this.bytes.length === SMALLEST_BUFFER) spare.push(this.bytes);
   }
 
   /** Makes it right for the next read, after one that gave `n` bytes. */
@@ -108,7 +121,8 @@ class ReadBuffer {
   }
 
   #resize(size: number): void {
-    this.bytes = this.#part = new Uint8Array(size);
+    this.release();
+    this.bytes = this.#part = size === SMALLEST_BUFFER ? smallestBuffer() : new Uint8Array(size);
     this.#shortReads = 0;
   }
 }

@@ -77,6 +77,12 @@ export abstract class Socket implements Source {
   }
 }
 
+interface Writer {
+  /** It may be writable. */
+  go(): void;
+  readonly reject: Reject;
+}
+
 const nobody = () => {};
 /** How the promise that was made last is settled. */
 let resolveIt: Resolve<never>;
@@ -101,10 +107,8 @@ export class StreamSocket extends Socket implements Stream {
   #rejectRead: Reject = nobody;
   #writable = true;
   #watchesWritable = false;
-  #rest: Uint8Array | undefined;
-  #resolveWrite: Resolve<number> = nobody;
-  #rejectWrite: Reject = nobody;
-  #connecting: PromiseWithResolvers<void> | undefined;
+  /** Waits for room, or for the connection that is being made. */
+  #writer: Writer | undefined;
 
   /** Of a socket that is connected, or `connects`. */
   constructor(fd: number, connects = false) {
@@ -117,8 +121,9 @@ export class StreamSocket extends Socket implements Stream {
   async connected(): Promise<void> {
     poller.expect();
     if (this.closed) throw closedError();
-    this.#connecting = Promise.withResolvers();
-    await this.#connecting.promise;
+    const made = Promise.withResolvers<void>();
+    this.#writer = { go: () => made.resolve(), reject: made.reject };
+    await made.promise;
     poller.calm();
     const error = libc.pendingError(this.fd, "connect");
     if (error !== undefined) throw error;
@@ -156,10 +161,13 @@ export class StreamSocket extends Socket implements Stream {
       if (n !== WOULD_BLOCK) return n;
     }
     if (this.closed) throw closedError();
-    this.#rest = bytes;
-    const promise = new Promise<number>(take);
-    this.#resolveWrite = resolveIt as Resolve<number>;
-    this.#rejectWrite = rejectIt;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const go = () => {
+      const n = this.#send(bytes);
+      if (n === WOULD_BLOCK) this.#writer = { go, reject };
+      else resolve(n);
+    };
+    this.#writer = { go, reject };
     if (!this.#watchesWritable) {
       this.#watchesWritable = true;
       this.watch(COMING | EVENT.out);
@@ -180,10 +188,6 @@ export class StreamSocket extends Socket implements Stream {
   }
 
   override onEvents(events: number): void {
-    if (this.#connecting !== undefined) {
-      this.#connecting.resolve();
-      this.#connecting = undefined;
-    }
     if ((events & READABLE) !== 0) {
       this.#readable = true;
       if ((events & BROKEN) !== 0) this.#broken = true;
@@ -202,9 +206,8 @@ export class StreamSocket extends Socket implements Stream {
 
   protected override onClose(error: Error): void {
     if (this.#into !== undefined) this.#rejectRead(error);
-    if (this.#rest !== undefined) this.#rejectWrite(error);
-    this.#connecting?.reject(error);
-    this.#into = this.#rest = this.#connecting = undefined;
+    this.#writer?.reject(error);
+    this.#into = this.#writer = undefined;
   }
 
   #receive(into: Uint8Array): number {
@@ -237,16 +240,12 @@ export class StreamSocket extends Socket implements Stream {
   }
 
   #finishWrite(): void {
-    const rest = this.#rest;
-    if (rest === undefined) return;
+    const writer = this.#writer;
+    this.#writer = undefined;
     try {
-      const n = this.#send(rest);
-      if (n === WOULD_BLOCK) return;
-      this.#rest = undefined;
-      this.#resolveWrite(n);
+      writer?.go();
     } catch (error) {
-      this.#rest = undefined;
-      this.#rejectWrite(error);
+      writer?.reject(error);
     }
   }
 }

@@ -238,10 +238,10 @@ export interface RunResult {
 /** What a client takes that is not told. */
 export const ENGINE_OF_CLIENTS = ENGINE[1] ?? (epollObstacle() === undefined ? "epoll" : "deno");
 
-/** The words of a client's command, with the engine under test. */
+/** The words of a command, with the engine under test where it takes one. */
 export function onEngine(words: readonly string[]): string[] {
   const [command = "", ...rest] = words;
-  const takes = ["connect", "ping", "bench"].includes(command) && !rest.includes("--engine") &&
+  const takes = ["serve", "connect", "ping", "bench"].includes(command) && !rest.includes("--engine") &&
     !rest.some((word) => word.startsWith("tls:"));
   return takes ? [command, ...ENGINE, ...rest] : [...words];
 }
