@@ -39,6 +39,8 @@ class LibcDatagramSocket extends Socket implements DatagramSocket {
   #watchesWritable = false;
   /** The work waits until the socket is writable. */
   #blocked = false;
+  /** It has asked for its turn. With another one for each event of a flood, nobody else would get theirs in the end. */
+  #queued = false;
   #work: Work | undefined;
   /** Of a send that waits. */
   #writable: PromiseWithResolvers<void> | undefined;
@@ -94,10 +96,11 @@ class LibcDatagramSocket extends Socket implements DatagramSocket {
       this.#blocked = false;
       this.#writable?.resolve();
     }
-    this.#go();
+    if (!this.#queued) this.#go();
   }
 
   override onTurn(): void {
+    this.#queued = false;
     this.#go();
   }
 
@@ -128,8 +131,14 @@ class LibcDatagramSocket extends Socket implements DatagramSocket {
     const { promise, reject } = Promise.withResolvers<never>();
     void this.fd; // throws where it is closed
     this.#work = { ...work, batch, reject };
-    if (this.#readable) poller.again(this); // an error came before what is there
+    if (this.#readable) this.#queue(); // an error came before what is there
     return promise;
+  }
+
+  #queue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    poller.again(this);
   }
 
   /** One batch, so that others get their turn. */
@@ -141,7 +150,7 @@ class LibcDatagramSocket extends Socket implements DatagramSocket {
       poller.busy = true;
       const n = work.batch.receive(this.fd);
       // A batch with room left has taken all: what comes later is an event of its own (epoll(7)).
-      if (work.batch.isFull) poller.again(this);
+      if (work.batch.isFull) this.#queue();
       else this.#readable = false;
       if (n === libc.WOULD_BLOCK) return;
       work.begin();

@@ -54,6 +54,10 @@ const INVALID = "Invalid argument";
 
 /** No file descriptor is left for the process, or for the system. */
 export const EMFILE = 24;
+/** It is not permitted. */
+export const EPERM = 1;
+/** The kernel has no such call. */
+export const ENOSYS = 38;
 /** It would have to wait. */
 export const EAGAIN = 11;
 /** A signal came. */

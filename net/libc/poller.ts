@@ -1,7 +1,7 @@
 /** The event loop of our own: epoll(7), edge-triggered, beside the event loop of Deno in the same thread. */
 
 import { setImmediate } from "node:timers";
-import { epoll, EVENT, Events, waitSharply, watch, watchAgain } from "./libc.ts";
+import { close, epoll, EVENT, Events, waitSharply, watch, watchAgain } from "./libc.ts";
 
 /** What the poller tells of a descriptor. */
 export interface Source {
@@ -23,6 +23,8 @@ const MOST_EVENTS = 64;
  * our own events are looked for too.
  */
 const ROUNDS = 62;
+/** But after so long the rest of the rounds goes by without: of large messages what is found takes far longer. */
+const TURN_MS = 2;
 /**
  * After so long without an event the wait is left to another thread, and this one to Deno: an idle server takes no time
  * at all then, and the next event comes 0.2 ms late. A server's thread waits on its own for much longer than a client's
@@ -132,6 +134,7 @@ class Poller {
   /** Closes all descriptors: for a thread that dies, as the process would keep them. */
   closeAll(): void {
     for (const source of this.#sources) source?.close();
+    for (const epoll of [this.#epoll, this.#outer]) close(epoll);
   }
 
   #start(): void {
@@ -147,6 +150,10 @@ class Poller {
     let turnAt = now;
     let rounds = 0;
     while (this.#watched > 0 || this.#timers.length > 0) {
+      if (rounds > 0 && performance.now() - turnAt >= TURN_MS) {
+        for (; rounds > 0; rounds--) await round();
+        now = turnAt = performance.now();
+      }
       const turns = rounds > 0;
       const warm = turns || this.#isWarm(now);
       const n = turns ? this.#events.wait(this.#epoll, 0) : warm ? this.#wait() : await this.#rest();
@@ -159,10 +166,12 @@ class Poller {
         for (let job = 0; job < JOBS; job++) await undefined;
       } while (this.busy);
       if (turns) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        rounds--;
+        await round();
+        if (--rounds === 0) turnAt = now;
+      } else if (now - turnAt >= this.sliceMs) {
+        rounds = ROUNDS;
         turnAt = now;
-      } else if (now - turnAt >= this.sliceMs) rounds = ROUNDS;
+      }
     }
     this.#running = false;
   }
@@ -209,6 +218,11 @@ class Poller {
       next.resolve();
     }
   }
+}
+
+/** One of Deno's own event loop. */
+function round(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The one of this thread. */

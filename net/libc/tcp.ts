@@ -103,5 +103,10 @@ async function connect(
     prepareWay(fd, familyOf(sockaddr), way);
     if (way.source !== undefined) libc.bind(fd, inetAddress(way.source, 0));
   });
-  return { stream, ...stream.ends() };
+  try {
+    return { stream, ...stream.ends() };
+  } catch (error) {
+    stream.close(); // it was reset at once, and has no ends
+    throw error;
+  }
 }
