@@ -1,6 +1,6 @@
 /** A client command that runs beside the test: ping or bench, with its lines as they come. */
 
-import { ECHO, killed, Lines, onEngine, ROOT, within } from "./helpers.ts";
+import { ECHO, killed, Lines, onEngine, ROOT, run, within } from "./helpers.ts";
 
 export class ClientProcess implements AsyncDisposable {
   readonly out: Lines;
@@ -35,6 +35,13 @@ export class ClientProcess implements AsyncDisposable {
     await killed(this.#child);
     await Promise.all([this.out.ended, this.err.ended]);
   }
+}
+
+/** `echo ping WORDS --json` to its end: the object of its summary, and those before it. */
+export async function pingJson(words: string) {
+  const { code, stdout } = await run(["ping", ...words.split(" "), "--json"]);
+  const objects = new TextDecoder().decode(stdout).trimEnd().split("\n").map((line) => JSON.parse(line));
+  return { code, end: objects.pop(), objects };
 }
 
 /** What a relay makes of a piece that begins at `offset` of its connection. */
