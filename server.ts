@@ -55,6 +55,7 @@ export class Server implements Service {
     this.#proxyWelcome = options.trust === undefined ? undefined : proxyHeader(options.trust);
     this.#surroundings = {
       turns: engineTraits(options.engine).needsTurns ? new Turns() : undefined,
+      connections: this.#connections,
       clock: this.#timeouts.clock,
       onMessage: this.#journal.onMessage,
     };

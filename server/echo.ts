@@ -14,6 +14,8 @@ const BUFFER_STEP = 8;
 const SHORT_READS = 16;
 /** With many connections a turn of the event loop must not take long: 128 reads of 256 KiB are 10 ms and more. */
 const LARGEST_IN_A_CROWD = 32 << 10;
+/** Where there are no turns to say so, more than this are a crowd: what all of them hold is bounded by it. */
+const CROWD = 128;
 
 /**
  * Buffers of the smallest size, which clients leave behind for those who come next. They are parts of larger ones: to
@@ -38,6 +40,8 @@ const LEFT: Outcome = { reason: "closed by the client", failed: false };
 export interface Surroundings {
   /** undefined: nobody starves without them. */
   readonly turns: Turns | undefined;
+  /** How many connections there are, this one among them. */
+  readonly connections: { readonly size: number };
   /** Counts the sweeps of the server: a cheap clock for its timeouts. */
   readonly clock: { readonly tick: number };
   /** Told of each message before it goes back, when somebody wants to know. */
@@ -50,7 +54,7 @@ export interface Surroundings {
  */
 export async function echo(
   connection: Connection,
-  { turns, clock, onMessage }: Surroundings,
+  { turns, connections, clock, onMessage }: Surroundings,
 ): Promise<Outcome> {
   const { stream } = connection;
   const space = new ReadBuffer();
@@ -80,7 +84,8 @@ export async function echo(
         connection.phase = "waiting";
         await turns.next();
       }
-      space.fit(n, turns?.crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
+      const crowded = turns?.crowded ?? connections.size > CROWD;
+      space.fit(n, crowded ? LARGEST_IN_A_CROWD : LARGEST_BUFFER);
     }
     return connection.stopping ? STOPPED : LEFT;
   } catch (error) {

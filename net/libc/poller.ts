@@ -45,7 +45,7 @@ interface Timer {
 }
 
 class Poller {
-  readonly #epoll = epoll();
+  #epoll = epoll();
   readonly #events = new Events(MOST_EVENTS);
   readonly #outside = new Events(1);
   /** By their descriptors. */
@@ -56,7 +56,7 @@ class Poller {
   /** The last event, or whatever else makes one likely: performance.now(). */
   #warm = 0;
   /** An epoll instance that tells of events in the other one, and takes none of them away. */
-  readonly #outer = epoll();
+  #outer = epoll();
   /** The wait of another thread, which may outlive the rest that began it. */
   #beside: Promise<unknown> | undefined;
   /** Ends a rest. */
@@ -134,7 +134,9 @@ class Poller {
   /** Closes all descriptors: for a thread that dies, as the process would keep them. */
   closeAll(): void {
     for (const source of this.#sources) source?.close();
+    if (this.#epoll === -1) return;
     for (const epoll of [this.#epoll, this.#outer]) close(epoll);
+    this.#epoll = this.#outer = -1;
   }
 
   #start(): void {
