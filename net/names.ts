@@ -10,6 +10,8 @@ const ATTEMPT_DELAY_MS = 250;
 /** How to make a connection to one IP address, and how to be rid of one that came too late. */
 export interface Attempt<C> {
   open(ip: string, signal: AbortSignal): Promise<C>;
+  /** Waits for the resolver, which is the business of Deno's event loop. */
+  awaits?(lookup: Promise<readonly string[]>): Promise<readonly string[]>;
   close(connection: C): void;
 }
 
@@ -22,7 +24,7 @@ export async function firstToAnswer<C>(
   host: string,
   way: Way,
   signal: AbortSignal,
-  { open, close }: Attempt<C>,
+  { open, close, awaits = (lookup) => lookup }: Attempt<C>,
 ): Promise<C> {
   if (isIp(host)) {
     try {
@@ -31,7 +33,7 @@ export async function firstToAnswer<C>(
       throw connectFault(way, error);
     }
   }
-  const ips = await addressesOf(host, way.family, signal);
+  const ips = await awaits(addressesOf(host, way.family, signal));
   const { promise, resolve, reject } = Promise.withResolvers<C>();
   const won = new AbortController();
   const either = AbortSignal.any([signal, won.signal]);

@@ -14,17 +14,30 @@ export function transport(address: StreamAddress, engine: Engine): Transport {
   const epoll = engine === "epoll";
   switch (address.scheme) {
     case "tcp":
-      return epoll ? loaded(async () => (await import("./libc/tcp.ts")).tcp(address)) : tcp(address);
+      return epoll ? loaded(async () => (await libc.tcp()).tcp(address)) : tcp(address);
     case "tls":
       return tls(address);
     case "unix":
-      return epoll
-        ? loaded(async () => unix(address, (await import("./libc/unix.ts")).sockets))
-        : unix(address);
+      return epoll ? loaded(async () => unix(address, (await libc.unix()).sockets)) : unix(address);
   }
 }
 
-/** A transport whose module is loaded when it is needed: libc is opened by no other run. */
+/**
+ * The modules of the engine epoll, loaded when they are needed, as libc is opened by no other run, and once: to import
+ * one again would wait for a turn of Deno's event loop, in a thread that blocks for its own.
+ */
+const libc = {
+  tcp: once(() => import("./libc/tcp.ts")),
+  unix: once(() => import("./libc/unix.ts")),
+  datagrams: once(() => import("./libc/datagrams.ts")),
+};
+
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loading: Promise<T> | undefined;
+  return () => loading ??= load();
+}
+
+/** A transport of such a module. */
 function loaded(load: () => Promise<Transport>): Transport {
   return {
     listen: async (options) => await (await load()).listen(options),
@@ -35,7 +48,7 @@ function loaded(load: () => Promise<Transport>): Transport {
 /** A UDP socket of this engine. */
 export async function openDatagramSocket(engine: Engine, options: DatagramOptions): Promise<DatagramSocket> {
   if (engine === "deno") return openByDeno(options);
-  return await (await import("./libc/datagrams.ts")).open(options);
+  return await (await libc.datagrams()).open(options);
 }
 
 /**
@@ -43,6 +56,6 @@ export async function openDatagramSocket(engine: Engine, options: DatagramOption
  * opened in it.
  */
 export async function openEngine(engine: Engine): Promise<void> {
-  if (engine === "epoll") await import("./libc/tcp.ts");
+  if (engine === "epoll") await libc.tcp();
   else renounceLibc();
 }

@@ -36,6 +36,8 @@ const LINGER_MS = { worker: 2000, main: 250 };
  * many again: whoever is about to call must not wait for the end of an epoll_wait.
  */
 const JOBS = 8;
+/** The same where a connection is made or closed: from there the way to the next call leads through many functions. */
+const MANY_JOBS = 64;
 
 const IN_WORKER = "DedicatedWorkerGlobalScope" in globalThis;
 
@@ -62,6 +64,8 @@ class Poller {
   /** Ends a rest. */
   #wake = () => {};
   readonly #again: Source[] = [];
+  /** How many await what Deno's event loop does. */
+  #left = 0;
   /** The next one last. */
   readonly #timers: Timer[] = [];
   /**
@@ -73,6 +77,8 @@ class Poller {
   wokeAt = 0;
   /** Somebody has called since it was cleared: there may be more calls to come. */
   busy = false;
+  /** The same of a connection that was made or closed since. */
+  changing = false;
 
   constructor() {
     watch(this.#outer, this.#epoll, EVENT.in, 0);
@@ -120,6 +126,18 @@ class Poller {
     if (!IN_WORKER) this.#warm = -Infinity;
   }
 
+  /** Lets Deno's event loop turn until `work` is done, which is its business. Our own events are seen all the same. */
+  async leave<T>(work: Promise<T>): Promise<T> {
+    this.#left++;
+    this.#wake();
+    try {
+      return await work;
+    } finally {
+      this.#left--;
+      this.changing = true;
+    }
+  }
+
   /** Resolves at that time of performance.now(), exact to some microseconds; at once where it is over. */
   at(time: number): Promise<void> {
     return new Promise((resolve) => {
@@ -156,7 +174,7 @@ class Poller {
         for (; rounds > 0; rounds--) await round();
         now = turnAt = performance.now();
       }
-      const turns = rounds > 0;
+      const turns = rounds > 0 || this.#left > 0;
       const warm = turns || this.#isWarm(now);
       const n = turns ? this.#events.wait(this.#epoll, 0) : warm ? this.#wait() : await this.#rest();
       now = this.wokeAt = performance.now();
@@ -165,11 +183,13 @@ class Poller {
       this.#dispatch(n);
       do {
         this.busy = false;
-        for (let job = 0; job < JOBS; job++) await undefined;
-      } while (this.busy);
+        const jobs = this.changing ? MANY_JOBS : JOBS;
+        this.changing = false;
+        for (let job = 0; job < jobs; job++) await undefined;
+      } while (this.busy || this.changing);
       if (turns) {
         await round();
-        if (--rounds === 0) turnAt = now;
+        if (rounds > 0 && --rounds === 0) turnAt = now;
       } else if (now - turnAt >= this.sliceMs) {
         rounds = ROUNDS;
         turnAt = now;

@@ -61,6 +61,7 @@ export abstract class Socket implements Source {
     const fd = this.#fd;
     if (fd === -1) return;
     this.#fd = -1;
+    poller.changing = true;
     poller.forget(fd);
     libc.close(fd);
     this.onClose(closedError());
@@ -124,6 +125,7 @@ export class StreamSocket extends Socket implements Stream {
     const made = Promise.withResolvers<void>();
     this.#writer = { go: () => made.resolve(), reject: made.reject };
     await made.promise;
+    poller.changing = true;
     poller.calm();
     const error = libc.pendingError(this.fd, "connect");
     if (error !== undefined) throw error;

@@ -8,6 +8,7 @@ import type { Dialled, DialOptions, Endpoint, Listener, ListenOptions, Transport
 import { BACKLOG, bind } from "../tcp.ts";
 import * as libc from "./libc.ts";
 import { endpointOf, familyOf, inetAddress } from "./sockaddr.ts";
+import { poller } from "./poller.ts";
 import { connectTo, ListenerSocket } from "./sockets.ts";
 import { TcpStream } from "./tcp_stream.ts";
 import { prepareWay } from "./way.ts";
@@ -68,6 +69,7 @@ async function dial(
     const { stream, local, remote } = await firstToAnswer(host, way, signal, {
       open: (ip, signal) => connect(ip, port, way, signal),
       close: ({ stream }) => stream.close(),
+      awaits: (lookup) => poller.leave(lookup),
     });
     try {
       if (preamble !== undefined) {

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { epollObstacle } from "../../net/engine.ts";
-import { ECHO, ROOT, run, ServerProcess } from "../support/helpers.ts";
+import { ECHO, holds, ROOT, run, ServerProcess } from "../support/helpers.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const KERNEL =
@@ -106,5 +106,20 @@ Deno.test({
     const { code, out, err } = await denied("ping", "-c", "1", where);
     assertEquals(code, 0, err);
     assertStringIncludes(out, "engine deno\n");
+  },
+});
+
+Deno.test({
+  name: "epoll: bench --connect-rate by a name waits neither for the resolver's turn nor for a module",
+  ignore,
+  async fn() {
+    await using server = await ServerProcess.start(["-q"]);
+    await holds(async () => {
+      const words = ["bench", "--connect-rate", "-n", "300", "--json", "--engine", "epoll"];
+      const { stdout, stderr } = await run([...words, `localhost:${server.port}`]);
+      const { messages_per_second, errors } = JSON.parse(text(stdout));
+      assertEquals(errors, {}, stderr);
+      assert(messages_per_second > 200, `${messages_per_second} connections/s`); // with a turn for each it was 20
+    });
   },
 });
