@@ -111,6 +111,8 @@ for (const engine of ENGINES) {
   const name = (what: string) => ({
     name: `engine ${engine}: ${what}`,
     ignore: engine === "epoll" && noEpoll,
+    // The thread that waits for the sockets of epoll learns a moment after the last was closed that it was.
+    sanitizeOps: engine !== "epoll",
   });
 
   Deno.test({

@@ -216,8 +216,9 @@ Deno.test({
       assertEquals(await within(3000, "a client of TCP is refused", told), null);
     }
     for (const conn of attack.conns.splice(0)) conn.close();
-    await until("a client of TLS is let in", () => descriptors(server.pid) < 40);
-    await honest(tls, ca);
+    await until("their descriptors are free", () => descriptors(server.pid) < 40);
+    // The port is shut for a moment more.
+    await until("a client of TLS is let in", () => honest(tls, ca).then(() => true, () => false));
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: tcp });
     assertEquals(await within(2000, "a client of TCP", roundTrip(conn, "?")), "?");
     assertEquals(server.log.all.some((line) => line.includes("gives way")), false);
