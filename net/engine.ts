@@ -36,14 +36,14 @@ export function epollObstacle(): string | undefined {
 }
 
 /**
- * What a thread of this engine may do: all that this one may, and open libc. It has a set of permissions of its own, so
- * that what it gives up then is not lost to the thread that must start it again after its death.
+ * What a thread of this engine may do: all that this one may, but that it may open libc alone, and that only if the engine
+ * is epoll. It has a set of permissions of its own, so that what it gives up then is not lost to the thread that must
+ * start it again after its death.
  */
 export function threadPermissions(engine: Engine): Deno.PermissionOptions {
-  if (engine !== "epoll") return "inherit";
   return {
     env: "inherit",
-    ffi: LIBC_PATHS.filter(isGranted),
+    ffi: engine === "epoll" ? LIBC_PATHS.filter(isGranted) : false,
     net: "inherit",
     read: "inherit",
     run: "inherit",

@@ -44,6 +44,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a thread of the engine epoll may open libc alone, and one of the engine deno beside it nothing",
+  ignore: !OF_SOURCES,
+  async fn() {
+    const { stdout } = await runDeno([...AS_STARTED, "tests/support/thread_rights.ts"]);
+    assertEquals(stdout.trimEnd().split("\n"), [
+      "epoll: libc.so.6 opened, libm.so.6 NotCapable",
+      "deno: libc.so.6 NotCapable, libm.so.6 NotCapable",
+      "main: libc.so.6 opened, libm.so.6 NotCapable",
+    ]);
+  },
+});
+
+Deno.test({
   name: "without the permission for libc, --engine epoll is an error of usage that says what is missing",
   ignore: !OF_SOURCES,
   async fn() {
