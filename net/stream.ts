@@ -11,6 +11,11 @@ import type { ClientTls, ServerTls } from "./tls_settings.ts";
 export interface Stream {
   /** Fills the start of `into`; null at the end of the stream. One call at a time. */
   read(into: Uint8Array): number | null | Promise<number | null>;
+  /**
+   * Where an engine can wait without a buffer: resolves when it is worth to read; undefined: it is so now. Whoever
+   * calls this waits for it before the next read.
+   */
+  arrival?(): Promise<void> | undefined;
   /** May take less than all of it; `bytes` may be used again when it resolves. One call at a time. */
   write(bytes: Uint8Array): number | Promise<number>;
   /** Ends our direction (TCP: FIN; TLS: close_notify). */

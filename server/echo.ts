@@ -17,21 +17,40 @@ const LARGEST_IN_A_CROWD = 32 << 10;
 /** Where there are no turns to say so, more than this are a crowd: what all of them hold is bounded by it. */
 const CROWD = 128;
 
+/** A buffer. */
+class Buffer {
+  readonly bytes: Uint8Array;
+  /** The last part that was asked for: messages are often of one size, and a view for each would be garbage. */
+  #part: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = this.#part = bytes;
+  }
+
+  /** Its first `n` bytes. */
+  first(n: number): Uint8Array {
+    if (this.#part.length !== n) {
+      this.#part = n === this.bytes.length ? this.bytes : this.bytes.subarray(0, n);
+    }
+    return this.#part;
+  }
+}
+
 /**
- * Buffers of the smallest size, which clients leave behind for those who come next. They are parts of larger ones: to
- * the system each of its own would be half as large again.
+ * Buffers of the smallest size, which go from client to client. They are parts of larger ones: to the system each of
+ * its own would be half as large again.
  */
-const spare: Uint8Array[] = [];
+const spare: Buffer[] = [];
 const MADE_AT_ONCE = 64;
 
-function smallestBuffer(): Uint8Array {
+function smallestBuffer(): Buffer {
   if (spare.length === 0) {
     const all = new Uint8Array(MADE_AT_ONCE * SMALLEST_BUFFER);
     for (let at = 0; at < all.length; at += SMALLEST_BUFFER) {
-      spare.push(all.subarray(at, at + SMALLEST_BUFFER));
+      spare.push(new Buffer(all.subarray(at, at + SMALLEST_BUFFER)));
     }
   }
-  return spare.pop() ?? new Uint8Array(SMALLEST_BUFFER);
+  return spare.pop() ?? new Buffer(new Uint8Array(SMALLEST_BUFFER));
 }
 
 const LEFT: Outcome = { reason: "closed by the client", failed: false };
@@ -62,15 +81,20 @@ export async function echo(
   try {
     for (;;) {
       connection.phase = "reading";
-      const { bytes } = space;
-      const got = stream.read(bytes);
+      const arrival = stream.arrival?.();
+      if (arrival !== undefined) {
+        space.release();
+        await arrival;
+      }
+      const buffer = space.take();
+      const got = stream.read(buffer.bytes);
       const n = typeof got === "object" && got !== null ? await got : got;
       if (n === null) break;
       connection.tick = clock.tick;
       connection.owed += n;
       if (connection.stopping) continue;
       connection.phase = "writing";
-      const message = space.first(n);
+      const message = buffer.first(n);
       onMessage?.(connection, message);
       for (let at = 0; at < n;) {
         const taken = stream.write(at === 0 ? message : message.subarray(at));
@@ -99,27 +123,24 @@ export async function echo(
 
 /** What a connection reads into: larger after a read that filled it, smaller after many that hardly used it. */
 class ReadBuffer {
-  bytes = smallestBuffer();
+  #buffer: Buffer | undefined;
   #shortReads = 0;
-  /** The last part that was asked for: messages are often of one size, and a view for each would be garbage. */
-  #part = this.bytes;
 
-  /** Its first `n` bytes. */
-  first(n: number): Uint8Array {
-    if (this.#part.length !== n) {
-      this.#part = n === this.bytes.length ? this.bytes : this.bytes.subarray(0, n);
-    }
-    return this.#part;
+  /** To read into, and to write from. */
+  take(): Buffer {
+    return this.#buffer ??= smallestBuffer();
   }
 
-  /** Leaves it to another connection: into this one nothing is read, and from it nothing is written, any more. */
+  /** Leaves one of the smallest to others: into it nothing is read, and from it nothing is written, any more. */
   release(): void {
-    if (this.bytes.length === SMALLEST_BUFFER) spare.push(this.bytes);
+    if (this.#buffer?.bytes.length !== SMALLEST_BUFFER) return;
+    spare.push(this.#buffer);
+    this.#buffer = undefined;
   }
 
   /** Makes it right for the next read, after one that gave `n` bytes. */
   fit(n: number, largest: number): void {
-    const size = this.bytes.length;
+    const size = this.#buffer?.bytes.length ?? SMALLEST_BUFFER;
     this.#shortReads = n * BUFFER_STEP < size && size > SMALLEST_BUFFER ? this.#shortReads + 1 : 0;
     if (this.#shortReads === SHORT_READS || size > largest) this.#resize(size / BUFFER_STEP);
     else if (n === size && size < largest) this.#resize(size * BUFFER_STEP);
@@ -127,7 +148,7 @@ class ReadBuffer {
 
   #resize(size: number): void {
     this.release();
-    this.bytes = this.#part = size === SMALLEST_BUFFER ? smallestBuffer() : new Uint8Array(size);
+    this.#buffer = size === SMALLEST_BUFFER ? undefined : new Buffer(new Uint8Array(size));
     this.#shortReads = 0;
   }
 }

@@ -86,12 +86,10 @@ interface Writer {
 
 const nobody = () => {};
 /** How the promise that was made last is settled. */
-let resolveIt: Resolve<never>;
-let rejectIt: Reject;
+let settleIt: Resolve<never>;
 /** For `new Promise`: the same function for all, since one for each would be garbage. */
-const take = (resolve: Resolve<never>, reject: Reject) => {
-  resolveIt = resolve;
-  rejectIt = reject;
+const take = (resolve: Resolve<never>) => {
+  settleIt = resolve;
 };
 
 /** A connection. */
@@ -104,8 +102,10 @@ export class StreamSocket extends Socket implements Stream {
   arrivedAt = 0;
   #inARow = 0;
   #into: Uint8Array | undefined;
-  #resolveRead: Resolve<number | null> = nobody;
-  #rejectRead: Reject = nobody;
+  /** Something is waited for, and not yet where it goes to. */
+  #awaited = false;
+  /** Rejects too, when it gets a promise that is rejected: one function less for each client to keep. */
+  #settleRead: Resolve<number | null | Promise<never>> = nobody;
   #writable = true;
   #watchesWritable = false;
   /** Waits for room, or for the connection that is being made. */
@@ -137,6 +137,18 @@ export class StreamSocket extends Socket implements Stream {
     return { local, remote: endpointOf(libc.peerAddress(this.fd)) };
   }
 
+  /** See `Stream`. */
+  arrival(): Promise<void> | undefined {
+    if (this.#readable && this.#inARow < BYTES_IN_A_ROW) return undefined;
+    if (this.closed) throw closedError();
+    if (this.#readable) poller.again(this);
+    this.#inARow = 0;
+    this.#awaited = true;
+    const promise = new Promise<void>(take);
+    this.#settleRead = settleIt as unknown as Resolve<number | null | Promise<never>>;
+    return promise;
+  }
+
   /** See `Stream`. What is there is returned at once, without a promise. */
   read(into: Uint8Array): number | null | Promise<number | null> {
     if (this.#readable && this.#inARow < BYTES_IN_A_ROW) {
@@ -151,8 +163,7 @@ export class StreamSocket extends Socket implements Stream {
     this.#inARow = 0;
     this.#into = into;
     const promise = new Promise<number | null>(take);
-    this.#resolveRead = resolveIt as Resolve<number | null>;
-    this.#rejectRead = rejectIt;
+    this.#settleRead = settleIt as Resolve<number | null | Promise<never>>;
     return promise;
   }
 
@@ -207,7 +218,8 @@ export class StreamSocket extends Socket implements Stream {
   }
 
   protected override onClose(error: Error): void {
-    if (this.#into !== undefined) this.#rejectRead(error);
+    if (this.#into !== undefined || this.#awaited) this.#settleRead(Promise.reject(error));
+    this.#awaited = false;
     this.#writer?.reject(error);
     this.#into = this.#writer = undefined;
   }
@@ -228,16 +240,20 @@ export class StreamSocket extends Socket implements Stream {
   }
 
   #finishRead(): void {
+    if (this.#awaited) {
+      this.#awaited = false;
+      this.#settleRead(null);
+    }
     const into = this.#into;
     if (into === undefined) return;
     try {
       const n = this.#receive(into);
       if (n === WOULD_BLOCK) return;
       this.#into = undefined;
-      this.#resolveRead(n === 0 ? null : n);
+      this.#settleRead(n === 0 ? null : n);
     } catch (error) {
       this.#into = undefined;
-      this.#rejectRead(error);
+      this.#settleRead(Promise.reject(error));
     }
   }
 
