@@ -71,8 +71,9 @@ export class DatagramConversation implements Conversation {
 
   /**
    * Opens a socket for datagrams to `address`. `size`: bytes of a datagram at most, where a source is sent; `timeout`:
-   * milliseconds to wait for each; `exact`: no keys are awaited, so that the thread may wait for nothing but a reply; `dial`: by what, and which way. `deliver` is handed what comes back. A name is resolved once, to its first address.
-   * Throws Failure, also when `signal` aborts before that.
+   * milliseconds to wait for each; `exact`: no keys are awaited, so that the thread may wait for nothing but a reply;
+   * `dial`: by what, and which way. `deliver` is handed what comes back. A name is resolved once, to its first
+   * address. Throws Failure, also when `signal` aborts before that.
    */
   static async open(
     address: DatagramAddress,

@@ -43,8 +43,10 @@ export class StreamConversation implements Conversation {
   /** Wakes up whoever waits for something to come back. */
   #onProgress = () => {};
 
-  /** Owns the stream until `close`. `where`: the address, for messages. `deliver` is handed what comes back, piece by piece.
-   * `exact`: no keys are awaited, so that the thread may wait for nothing but a reply. */
+  /**
+   * Owns the stream until `close`. `where`: the address, for messages. `deliver` is handed what comes back, piece by
+   * piece. `exact`: no keys are awaited, so that the thread may wait for nothing but a reply.
+   */
   constructor(
     stream: Stream,
     where: string,

@@ -45,7 +45,8 @@ export class StreamLine implements Line {
 
   /**
    * Owns the stream. `size`: bytes a message. `window`: how many messages may be on their way; 0 for any number, if the
-   * owner remembers when it sent them. `turns`: shared by all lines of a thread, so that none of them starves; undefined where nobody does.
+   * owner remembers when it sent them. `turns`: shared by all lines of a thread, so that none of them starves;
+   * undefined where nobody does.
    */
   constructor(
     { stream, peer, handshakeMs }: Dialled,
