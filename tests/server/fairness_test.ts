@@ -61,6 +61,12 @@ Deno.test({
 });
 
 Deno.test("SIGUSR2 is answered within 50 ms while 16 clients send all that they can", async () => {
+  // A new server each time: whatever else this machine does then holds up no second one.
+  await holds(async () => assertLess(await medianAnswer(), 50, "the median, in ms"));
+});
+
+/** How many milliseconds a server that has all that it can do takes to answer SIGUSR2: the median of nine times. */
+async function medianAnswer(): Promise<number> {
   await using server = await ServerProcess.start(["-q"]);
   const conns = await Promise.all(Array.from({ length: 16 }, () => server.connect()));
   const bulk = noise(1 << 20);
@@ -75,22 +81,20 @@ Deno.test("SIGUSR2 is answered within 50 ms while 16 clients send all that they 
       while (await conn.read(into) !== null);
     })(),
   ]));
+  const took: number[] = [];
   try {
-    await holds(async () => {
-      const took: number[] = [];
-      for (let i = 0; i < 9; i++) {
-        const seen = server.log.events("state").length;
-        const begin = performance.now();
-        server.kill("SIGUSR2");
-        await until("its answer", () => server.log.events("state").length > seen, 10_000, 1);
-        took.push(performance.now() - begin);
-      }
-      assertLess(took.sort((a, b) => a - b)[4]!, 50, "the median, in ms");
-    });
+    for (let i = 0; i < 9; i++) {
+      const seen = server.log.events("state").length;
+      const begin = performance.now();
+      server.kill("SIGUSR2");
+      await until("its answer", () => server.log.events("state").length > seen, 10_000, 1);
+      took.push(performance.now() - begin);
+    }
   } finally {
     busy = false;
     await load;
     for (const conn of conns) conn.close();
   }
   assertEquals(await server.stop(), 0);
-});
+  return took.sort((a, b) => a - b)[4]!;
+}
