@@ -89,12 +89,10 @@ const MSG_DONTWAIT = 0x40;
 const SHUT_WR = 1;
 
 /** Options with a number for a value: socket(7), tcp(7), ipv6(7). */
-export const OPTION = {
+const OPTION = {
   reuseAddress: [1, 2],
   error: [1, 4],
   broadcast: [1, 6],
-  sendBuffer: [1, 7],
-  receiveBuffer: [1, 8],
   keepAlive: [1, 9],
   reusePort: [1, 15],
   noDelay: [6, 1],
@@ -106,7 +104,7 @@ export const OPTION = {
   trafficClass: [41, 67],
 } as const;
 /** The name of one. */
-export type OptionName = keyof typeof OPTION;
+type OptionName = keyof typeof OPTION;
 
 const errnoBytes = new Int32Array(1);
 const errnoView = new Uint8Array(errnoBytes.buffer);
@@ -140,7 +138,7 @@ export function setOption(fd: number, name: OptionName, value: number): void {
 }
 
 /** The value of an option. */
-export function getOption(fd: number, name: OptionName): number {
+function getOption(fd: number, name: OptionName): number {
   const [level, option] = OPTION[name];
   lengthBytes[0] = numberView.length;
   if (libc.getsockopt(fd, level, option, numberView, lengthView) !== 0) fail(`getsockopt ${name}`);
